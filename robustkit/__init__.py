@@ -1,0 +1,61 @@
+"""robustkit: train and judge networks that must hold up against adversarial examples.
+
+The public names are loaded on first use, so that importing robustkit (and `robustkit --help`) does not import torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from robustkit.attacking.door import perturb as perturb
+    from robustkit.components.aggregator import Aggregator as Aggregator
+    from robustkit.components.architecture import Architecture as Architecture
+    from robustkit.components.architecture import Normalization as Normalization
+    from robustkit.components.attack import Attack as Attack
+    from robustkit.components.attack import Budget as Budget
+    from robustkit.components.augmentation import Augmentation as Augmentation
+    from robustkit.components.clock import Clock as Clock
+    from robustkit.components.dataset import Dataset as Dataset
+    from robustkit.components.examples import Examples as Examples
+    from robustkit.components.examples import TensorExamples as TensorExamples
+    from robustkit.components.hookimpl import hookimpl as hookimpl
+    from robustkit.components.loss import CrossEntropy as CrossEntropy
+    from robustkit.components.loss import Loss as Loss
+    from robustkit.components.optimizer import Optimizer as Optimizer
+    from robustkit.components.schedule import Rate as Rate
+    from robustkit.components.schedule import Schedule as Schedule
+    from robustkit.components.schedule import rate_at as rate_at
+    from robustkit.components.strategy import Strategy as Strategy
+    from robustkit.components.weights import LearnerWeights as LearnerWeights
+    from robustkit.components.weights import Weights as Weights
+    from robustkit.models.classifier import Classifier as Classifier
+
+_HOMES = {
+    "components.aggregator": ["Aggregator"],
+    "components.architecture": ["Architecture", "Normalization"],
+    "components.attack": ["Attack", "Budget"],
+    "components.augmentation": ["Augmentation"],
+    "components.clock": ["Clock"],
+    "components.dataset": ["Dataset"],
+    "components.examples": ["Examples", "TensorExamples"],
+    "components.hookimpl": ["hookimpl"],
+    "components.loss": ["CrossEntropy", "Loss"],
+    "components.optimizer": ["Optimizer"],
+    "components.schedule": ["Rate", "Schedule", "rate_at"],
+    "components.strategy": ["Strategy"],
+    "components.weights": ["LearnerWeights", "Weights"],
+    "attacking.door": ["perturb"],
+    "models.classifier": ["Classifier"],
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'robustkit' has no attribute {name!r}")
+    return getattr(import_module(f"robustkit.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,1 @@
+"""The attack runtime: the one door between an attack and a model."""

@@ -1,0 +1,58 @@
+"""`perturb`: how every attack is run, in training and in evaluation alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor, nn
+
+from robustkit.attacking.isolation import frozen, private_randomness
+from robustkit.attacking.verification import check_batch, verified
+from robustkit.components.attack import Attack
+
+_fallback_seeds = torch.Generator().manual_seed(0)
+_seeds: ContextVar[torch.Generator] = ContextVar("attack_seeds", default=_fallback_seeds)
+
+
+def perturb(attack: Attack, model: nn.Module, images: Tensor, labels: Tensor, *, seed: int | None = None) -> Tensor:
+    """Attack a batch, leave the model exactly as it was, and return verified images.
+
+    During the attack every module of the model is in eval mode and its parameters are frozen; afterwards, also when
+    the attack raises, modes, `requires_grad`, `.grad`, buffers and the global random generators are as before.
+
+    Args:
+        attack: what to do.
+        model: maps images to logits (N, K).
+        images: (N, C, H, W), float, in [0, 1].
+        labels: (N,), int64.
+        seed: of the attack's private randomness; by default the next of the run's own stream.
+
+    Returns:
+        Attacked images of the same shape and type, detached, in [0, 1], inside the attack's budget.
+
+    Raises:
+        InputError: images or labels are not as described.
+        AttackError: the attack's result is outside its budget or [0, 1]; it is never passed on.
+    """
+    check_batch(images, labels)
+    if len(images) == 0:
+        return images.detach().clone()
+    if seed is None:
+        seed = int(torch.randint(2**62, (), generator=_seeds.get()))
+    clean = images.detach().clamp(0.0, 1.0)
+    with frozen(model), private_randomness(seed, images.device), torch.inference_mode(False), torch.enable_grad():
+        adversarial = attack(model, clean, labels)
+    return verified(attack, adversarial, clean)
+
+
+@contextmanager
+def attack_seeds(seed: int) -> Iterator[None]:
+    """Within it, `perturb` draws its seeds from a stream that starts with this seed."""
+    token = _seeds.set(torch.Generator().manual_seed(seed))
+    try:
+        yield
+    finally:
+        _seeds.reset(token)

@@ -1,0 +1,1 @@
+"""What a plugin can contribute: one kind of component per file."""

@@ -1,0 +1,51 @@
+"""Attacks: how images are changed, within a budget, to make a model wrong."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+from torch import Tensor, nn
+
+from robustkit.components.component import Component
+
+Norm: TypeAlias = Literal["Linf", "L2", "L1"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How far an attack may move an image: `norm` of the difference at most `eps`, in units of [0, 1] pixels."""
+
+    norm: Norm
+    eps: float
+
+
+@dataclass(frozen=True)
+class Attack(Component):
+    """Looks for images near the given ones that the model gets wrong.
+
+    Call attacks through `robustkit.perturb`, which freezes the model, checks the result against `budget` and restores
+    everything: an attack itself need not care.
+    """
+
+    kind: ClassVar[str] = "attack"
+
+    @property
+    @abstractmethod
+    def budget(self) -> Budget | None:
+        """The promise that `perturb` verifies, or None for an attack that only promises images in [0, 1]."""
+
+    @abstractmethod
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Return the attacked images.
+
+        Args:
+            model: in eval mode with frozen parameters; maps images to logits (N, K). Gradients with respect to images
+                are available through `torch.autograd.grad`.
+            images: (N, C, H, W), float, in [0, 1]; not to be changed in place.
+            labels: (N,), int64, the true classes.
+
+        Returns:
+            Images of the same shape and type, in [0, 1] and inside `budget`.
+        """

@@ -1,0 +1,240 @@
+"""From annotations to checked values: the one door for YAML, overrides and Python arguments.
+
+Structure (sections, lists, mappings, unions, nested components) follows the annotations; single values are pydantic's.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, TypeAlias, Union, cast, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import TypeAdapter, ValidationError
+
+from robustkit.errors import ComponentError, Path, Problem, did_you_mean, known
+
+Positive: TypeAlias = Annotated[float, Gt(0)]
+NonNegative: TypeAlias = Annotated[float, Ge(0)]
+Share: TypeAlias = Annotated[float, Ge(0), Le(1)]
+Decay: TypeAlias = Annotated[float, Ge(0), Lt(1)]
+PositiveInt: TypeAlias = Annotated[int, Ge(1)]
+NonNegativeInt: TypeAlias = Annotated[int, Ge(0)]
+
+Build: TypeAlias = Callable[[type, Any, Path], tuple[Any, list[Problem]]]
+"""Makes a component of the given kind from plain data; the recipe's builder hands one in, Python arguments need none."""
+
+_FRACTION = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*/\s*([\d.]+(?:[eE][-+]?\d+)?)\s*")
+
+
+@cache
+def field_types(cls: type) -> dict[str, Any]:
+    """The annotations of a dataclass, with `Annotated` kept."""
+    return get_type_hints(cls, include_extras=True)
+
+
+def number(text: str) -> float | int | None:
+    """`8/255`, `5e-4` or `12` as a number, or None where the text is none. Nothing is evaluated."""
+    fraction = _FRACTION.fullmatch(text)
+    try:
+        if fraction:
+            return float(fraction[1]) / float(fraction[2])
+        value = float(text)
+    except (ValueError, ZeroDivisionError):
+        return None
+    return int(value) if text.strip().lstrip("+-").isdigit() else value
+
+
+def convert(annotation: Any, value: Any, path: Path, build: Build | None = None) -> tuple[Any, list[Problem]]:
+    """`value` as the annotation asks, and what is wrong with it; with problems the returned value means nothing."""
+    bare, constraints = _bare(annotation)
+    origin = get_origin(bare)
+    if origin in (Union, types.UnionType):
+        return _union(bare, constraints, value, path, build)
+    if origin in (tuple, list, Sequence) or bare in (tuple, list):
+        return _sequence(bare, value, path, build)
+    if origin in (Mapping, dict) or isinstance(origin, type) and issubclass(origin, Mapping):
+        return _mapping(bare, value, path, build)
+    if is_component(bare):
+        return _component(bare, constraints, value, path, build)
+    if isinstance(bare, type) and is_dataclass(bare):
+        return (value, []) if isinstance(value, bare) else section(bare, value, path, build)
+    return _leaf(annotation, bare, value, path)
+
+
+def section(cls: type, value: Any, path: Path, build: Build | None = None) -> tuple[Any, list[Problem]]:
+    """A dataclass from a mapping of its fields: unknown, missing and wrong ones are all reported."""
+    if not isinstance(value, Mapping):
+        return None, [Problem(path, f"expected {_listing(cls)}, got {shown(value)}.")]
+    hints, problems, arguments = field_types(cls), [], {}
+    names = [field.name for field in fields(cls)]
+    for key in value:
+        if key not in names:
+            text = f"unknown key {key!r}.{did_you_mean(str(key), names)} {known(names)}"
+            problems.append(Problem((*path, key), text, on_key=True))
+    for field in fields(cls):
+        if field.name in value:
+            arguments[field.name], found = convert(hints[field.name], value[field.name], (*path, field.name), build)
+            problems += found
+        elif field.default is MISSING and field.default_factory is MISSING:
+            problems.append(Problem(path, f"needs {field.name!r}, which has no default. {known(names)}"))
+    if problems:
+        return None, problems
+    try:
+        return cls(**arguments), []
+    except ComponentError as error:
+        return None, [problem.below(path) for problem in error.problems]
+
+
+def is_component(annotation: Any) -> bool:
+    """Whether the annotation is a component class (told by its `kind`, which only components have)."""
+    return isinstance(annotation, type) and hasattr(annotation, "shorthand") and hasattr(annotation, "kind")
+
+
+def shown(value: Any) -> str:
+    """A value as an error message shows it: short, and with its type where that is the point."""
+    text = repr(value)
+    text = text if len(text) <= 80 else text[:77] + "..."
+    return f"{text} ({type(value).__name__})" if isinstance(value, str | bool | list | tuple | Mapping) else text
+
+
+def _bare(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    if get_origin(annotation) is Annotated:
+        bare, *constraints = get_args(annotation)
+        return bare, tuple(constraints)
+    return annotation, ()
+
+
+def _fits(annotation: Any, value: Any) -> bool:
+    """Whether the value has the outer shape of this alternative of a union."""
+    bare, _ = _bare(annotation)
+    origin = get_origin(bare)
+    if value is None or bare is types.NoneType:
+        return value is None and bare is types.NoneType
+    if is_component(bare):
+        return isinstance(value, bare | Mapping) or isinstance(value, str) and number(value) is None
+    if origin in (tuple, list, Sequence):
+        return isinstance(value, list | tuple)
+    if origin in (Mapping, dict):
+        return isinstance(value, Mapping)
+    if isinstance(bare, type) and is_dataclass(bare):
+        return isinstance(value, bare | Mapping)
+    if origin is Literal:
+        return value in get_args(bare)
+    if bare in (int, float):
+        return isinstance(value, int | float) and not isinstance(value, bool) or number(str(value)) is not None
+    return isinstance(bare, type) and isinstance(value, bare)
+
+
+def _union(
+    annotation: Any, constraints: tuple[Any, ...], value: Any, path: Path, build: Build | None
+) -> tuple[Any, list[Problem]]:
+    alternatives = get_args(annotation)
+    fitting = [alternative for alternative in alternatives if _fits(alternative, value)]
+    if not fitting:
+        names = " or ".join(dict.fromkeys(describe(alternative) for alternative in alternatives))
+        return None, [Problem(path, f"expected {names}, got {shown(value)}.")]
+    chosen = fitting[0]
+    if constraints and chosen is not types.NoneType:
+        chosen = Annotated[(chosen, *constraints)]
+    return convert(chosen, value, path, build)
+
+
+def _sequence(annotation: Any, value: Any, path: Path, build: Build | None) -> tuple[Any, list[Problem]]:
+    arguments = get_args(annotation) or (Any, ...)
+    if not isinstance(value, list | tuple):
+        return None, [Problem(path, f"expected {describe(annotation)}, got {shown(value)}.")]
+    fixed = get_origin(annotation) is tuple and arguments[-1] is not Ellipsis
+    if fixed and len(value) != len(arguments):
+        return None, [Problem(path, f"expected {len(arguments)} entries, got {len(value)}: {shown(value)}.")]
+    item_types = arguments if fixed else [arguments[0]] * len(value)
+    converted = [convert(kind, item, (*path, i), build) for i, (kind, item) in enumerate(zip(item_types, value, strict=True))]
+    return tuple(item for item, _ in converted), [problem for _, found in converted for problem in found]
+
+
+def _mapping(annotation: Any, value: Any, path: Path, build: Build | None) -> tuple[Any, list[Problem]]:
+    key_type, value_type = get_args(annotation) or (str, Any)
+    if not isinstance(value, Mapping):
+        return None, [Problem(path, f"expected {describe(annotation)}, got {shown(value)}.")]
+    result, problems = {}, []
+    for key, item in value.items():
+        converted_key, found = convert(key_type, key, (*path, key), build)
+        problems += [Problem(problem.path, problem.message, on_key=True) for problem in found]
+        result[converted_key if not found else key], found = convert(value_type, item, (*path, key), build)
+        problems += found
+    return result, problems
+
+
+def _component(
+    kind: type, constraints: tuple[Any, ...], value: Any, path: Path, build: Build | None
+) -> tuple[Any, list[Problem]]:
+    problems: list[Problem] = []
+    if not isinstance(value, kind):
+        stands_for = cast(Any, kind).shorthand
+        try:
+            short = stands_for(value)
+        except ComponentError as error:
+            return None, [problem.below(path) for problem in error.problems]
+        if short is not None:
+            value = short
+        elif build is not None:
+            value, problems = build(kind, value, path)
+        else:
+            return None, [Problem(path, f"expected {describe(kind)}, got {shown(value)}.")]
+    if constraints and not problems and hasattr(value, "extremes"):
+        for extreme in value.extremes():
+            problems += _leaf(Annotated[(float, *constraints)], float, extreme, path)[1]
+    return value, problems
+
+
+def _leaf(annotation: Any, bare: Any, value: Any, path: Path) -> tuple[Any, list[Problem]]:
+    if bare in (int, float) and isinstance(value, str):
+        parsed = number(value)
+        value = value if parsed is None else parsed
+    if bare is int and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None, [Problem(path, f"expected a finite number, got {value}.")]
+    try:
+        return _adapter(annotation).validate_python(value, strict=True), []
+    except ValidationError as error:
+        wanted = error.errors()[0]["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+        hint = did_you_mean(str(value), map(str, get_args(bare))) if get_origin(bare) is Literal else ""
+        return None, [Problem(path, f"expected {wanted}, got {shown(value)}.{hint}")]
+
+
+_adapters: dict[str, TypeAdapter[Any]] = {}
+
+
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    key = f"{annotation!r}"
+    if key not in _adapters:
+        _adapters[key] = TypeAdapter(annotation)
+    return _adapters[key]
+
+
+def describe(annotation: Any) -> str:
+    """The annotation in a recipe writer's words: 'a number', 'a list of augmentations', 'an attack'."""
+    bare, _ = _bare(annotation)
+    origin, arguments = get_origin(bare), get_args(bare)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(describe(argument) for argument in arguments))
+    if origin in (tuple, list, Sequence):
+        return f"a list [{', '.join(describe(a) if a is not Ellipsis else '...' for a in arguments)}]"
+    if origin in (Mapping, dict):
+        return f"a mapping of {describe(arguments[0])} to {describe(arguments[1])}" if arguments else "a mapping"
+    if origin is Literal:
+        return " or ".join(repr(argument) for argument in arguments)
+    if is_component(bare):
+        kind = cast(Any, bare).kind
+        return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind} ({{use: NAME, ...}})"
+    plain = {int: "a whole number", float: "a number", str: "text", bool: "true or false", types.NoneType: "null"}
+    return plain.get(bare) or (_listing(bare) if is_dataclass(bare) and isinstance(bare, type) else "a value")
+
+
+def _listing(cls: type) -> str:
+    return "a mapping with the keys " + ", ".join(field.name for field in fields(cls))

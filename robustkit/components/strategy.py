@@ -1,0 +1,28 @@
+"""Strategies: how a learner turns a batch into the loss it minimizes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from robustkit.components.component import Component
+
+
+@dataclass(frozen=True)
+class Strategy(Component):
+    """A learner's training objective. Make adversarial examples with `robustkit.perturb(attack, model, images, labels)`."""
+
+    kind: ClassVar[str] = "strategy"
+
+    @abstractmethod
+    def loss(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Return the scalar loss of one batch, differentiable in the model's parameters.
+
+        Args:
+            model: the learner's network in train mode; maps images to logits (N, K).
+            images: (N, C, H, W), float, in [0, 1], already augmented.
+            labels: (N,), int64.
+        """

@@ -1,0 +1,89 @@
+"""Arithmetic on named tensors: all that merging weights is. Every function changes its first argument in place.
+
+Floating-point tensors are averaged; integer tensors (BatchNorm's batch counter) are copied and never averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+Weights: TypeAlias = Mapping[str, Tensor]
+"""A network's parameters and buffers by name, as `state_dict` names them."""
+
+
+class LearnerWeights(Mapping[str, Tensor]):
+    """What a learner offers for merging: its moving average where it keeps one, else its raw weights.
+
+    `raw` and `average` (None where it keeps none) are there for aggregators that must choose.
+    """
+
+    def __init__(self, raw: Weights, average: Weights | None = None) -> None:
+        self.raw, self.average = raw, average
+        self._offered = raw if average is None else average
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._offered[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._offered)
+
+    def __len__(self) -> int:
+        return len(self._offered)
+
+
+@torch.no_grad()
+def copy_(target: Weights, source: Weights) -> None:
+    """Copy every tensor of `source` into the one of that name in `target`."""
+    torch._foreach_copy_(list(target.values()), [source[name] for name in target])
+
+
+@torch.no_grad()
+def lerp_(target: Weights, source: Weights, share: float) -> None:
+    """`target + share * (source - target)`; share 0 changes nothing, share 1 copies, both exactly."""
+    mix_(target, [(source, share)], keep=1.0 - share)
+
+
+@torch.no_grad()
+def mix_(target: Weights, sources: list[tuple[Weights, float]], *, keep: float = 0.0) -> None:
+    """`keep * target + sum(share * source)`, in which a share of 0 takes no part and a lone share of 1 is a copy.
+
+    Integer tensors are copied from the source with the largest share (the first of equals); with no share above 0 they
+    stay.
+    """
+    active = [(source, share) for source, share in sources if share != 0.0]
+    if not active:
+        if keep != 1.0:
+            torch._foreach_mul_([target[name] for name in floating(target)], keep)
+        return
+    largest = max(active, key=lambda pair: pair[1])[0]
+    for name, tensor in target.items():
+        if not tensor.is_floating_point():
+            tensor.copy_(largest[name])
+    names = floating(target)
+    tensors = [target[name] for name in names]
+    if keep == 0.0:
+        first, share = active.pop(0)
+        torch._foreach_copy_(tensors, [first[name] for name in names])
+        keep = share
+    if keep != 1.0:
+        torch._foreach_mul_(tensors, keep)
+    for source, share in active:
+        torch._foreach_add_(tensors, [source[name] for name in names], alpha=share)
+
+
+def floating(weights: Weights) -> list[str]:
+    """The names of the tensors that may be averaged."""
+    return [name for name, tensor in weights.items() if tensor.is_floating_point()]
+
+
+def warmed_up(decay: float, step: int) -> float:
+    """The decay of a moving average at its `step`-th update (from 1): min(decay, step / (step + 9)).
+
+    A young average forgets faster, so that it is not dominated by the random start; with s = step - 1 updates done
+    before, this is the (s + 1) / (s + 10) of Generalist's released code.
+    """
+    return min(decay, step / (step + 9))

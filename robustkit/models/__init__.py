@@ -1,0 +1,1 @@
+"""Networks that are ready to use: normalization inside, and files that say what they hold."""

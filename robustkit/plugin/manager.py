@@ -1,0 +1,156 @@
+"""Loading plugins: one at a time, so that a broken one is reported by name and takes no other down."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from robustkit.errors import PluginError, did_you_mean, known
+from robustkit.plugin import hookspecs
+from robustkit.plugin.registry import KINDS, Origin, Registry
+
+GROUP = "robustkit"
+
+
+class Plugins:
+    """Every usable plugin, their registry, and what is wrong with the others (`registry.troubles`).
+
+    Args:
+        files: single-file plugins to load beside the installed ones.
+        disable: names of installed plugins to leave out; `ROBUSTKIT_DISABLE` adds to them.
+
+    Raises:
+        PluginError: a file named here cannot be used, or a name to disable is unknown.
+    """
+
+    def __init__(self, files: Sequence[str | Path] = (), disable: Iterable[str] = ()) -> None:
+        self.registry = Registry()
+        self.hooks = pluggy.PluginManager("robustkit")
+        self.hooks.add_hookspecs(hookspecs)
+        found = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
+        self.disabled = _disabled(disable, [entry.name for entry in found])
+        for entry in found:
+            if entry.name not in self.disabled:
+                self._add_entry_point(entry)
+        for file in files:
+            self._add_file(Path(file))
+
+    def _add_entry_point(self, entry: EntryPoint) -> None:
+        distribution = entry.dist.name if entry.dist else "unknown"
+        origin = Origin(entry.name, distribution, entry.dist.version if entry.dist else "")
+        try:
+            module = entry.load()
+        except ModuleNotFoundError as error:
+            self._report(origin, f"could not be imported: it needs {error.name!r}, which is not installed. {_extra(entry, error)}")
+        except Exception as error:  # a stranger's import may raise anything; it is reported, and the others go on
+            self._report(origin, f"could not be imported: {type(error).__name__}: {error}.")
+        else:
+            try:
+                self._register(module, origin)
+            except PluginError as error:
+                self._report(origin, str(error), prefix=False)
+
+    def _add_file(self, path: Path) -> None:
+        origin = Origin(path.stem, str(path), "")
+        if not path.is_file():
+            raise PluginError(f"--plugin {path}: there is no such file.")
+        name = f"robustkit_file_plugin_{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise PluginError(f"--plugin {path}: expected a Python file, NAME.py.")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            raise PluginError(f"--plugin {path} could not be imported: {type(error).__name__}: {error}") from error
+        before = len(self.registry.troubles)
+        self._register(module, origin)
+        if self.registry.troubles[before:]:
+            raise PluginError(" ".join(self.registry.troubles[before:]))
+
+    def _register(self, module: ModuleType, origin: Origin) -> None:
+        try:
+            registered = self.hooks.register(module, name=f"{origin.distribution}:{origin.plugin}")
+        except (pluggy.PluginValidationError, ValueError) as error:
+            raise PluginError(f"plugin {origin} does not fit the hooks: {error}. {_way_out(origin)}") from error
+        misspelled = [
+            caller.name for caller in self.hooks.get_hookcallers(module) or [] if registered and not caller.has_spec()
+        ]
+        if misspelled:
+            self.hooks.unregister(module)
+            names = [name for name in vars(hookspecs) if name.startswith("register_")] + ["run_started", "epoch_ended", "run_ended"]
+            texts = [f"{name!r}.{did_you_mean(name, names)}" for name in misspelled]
+            raise PluginError(f"plugin {origin} implements an unknown hook {' and '.join(texts)} {known(names)} {_way_out(origin)}")
+        self.registry.origins.append(origin)
+        for kind, (_, hook) in KINDS.items():
+            for cls in self._ask(module, origin, hook, list):
+                self._attempt(origin, self.registry.add, kind, cls, origin)
+        for name, file in self._ask(module, origin, "register_recipes", Mapping).items():
+            self._attempt(origin, self.registry.add_recipe, name, file, origin)
+
+    def _ask(self, module: ModuleType, origin: Origin, hook: str, expected: type) -> Any:
+        """What this plugin's implementation of a hook returns; an empty `expected` where it has none or it fails."""
+        empty: Any = {} if expected is Mapping else []
+        for implementation in getattr(self.hooks.hook, hook).get_hookimpls():
+            if implementation.plugin is not module:
+                continue
+            try:
+                answer = implementation.function()
+            except Exception as error:  # as with imports: reported by name, the others go on
+                self._report(origin, f"raised in {hook}(): {type(error).__name__}: {error}.")
+                return empty
+            if isinstance(answer, expected):
+                return answer
+            wanted = "a mapping of names to files" if expected is Mapping else "a list of classes"
+            self._report(origin, f"must return {wanted} from {hook}(), got {answer!r}.")
+        return empty
+
+    def _attempt(self, origin: Origin, register: Any, *arguments: Any) -> None:
+        try:
+            register(*arguments)
+        except PluginError as error:
+            self._report(origin, str(error), prefix=False)
+
+    def _report(self, origin: Origin, text: str, prefix: bool = True) -> None:
+        text = f"plugin {origin} {text} {_way_out(origin)}" if prefix else text
+        self.registry.troubles.append(text)
+
+
+def _way_out(origin: Origin) -> str:
+    return f"Leave it out with --disable {origin.plugin} or ROBUSTKIT_DISABLE={origin.plugin}."
+
+
+def _extra(entry: EntryPoint, error: ModuleNotFoundError) -> str:
+    """Which extra of the plugin's own package installs the missing module, where its metadata tells."""
+    metadata = entry.dist.metadata if entry.dist else None
+    missing = (error.name or "").split(".")[0].replace("_", "-").lower()
+    for requirement in (metadata.get_all("Requires-Dist") or []) if metadata else []:
+        if requirement.lower().replace("_", "-").startswith(missing) and "extra ==" in requirement and entry.dist:
+            extra = requirement.split("extra ==")[1].strip().strip("'\"()")
+            return f"`pip install '{entry.dist.name}[{extra}]'` installs it."
+    return f"Install it (`pip install {missing}`)."
+
+
+def _disabled(names: Iterable[str], installed: Sequence[str]) -> frozenset[str]:
+    from_environment = [name.strip() for name in os.environ.get("ROBUSTKIT_DISABLE", "").split(",") if name.strip()]
+    for source, given in (("--disable", list(names)), ("ROBUSTKIT_DISABLE", from_environment)):
+        for name in given:
+            if name not in installed:
+                raise PluginError(f"{source} {name}: no such plugin.{did_you_mean(name, installed)} {known(set(installed))}")
+    return frozenset([*names, *from_environment])
+
+
+@cache
+def installed() -> Plugins:
+    """The installed plugins, loaded once per process; what the Python API uses where it is given none."""
+    return Plugins()
