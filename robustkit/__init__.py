@@ -28,7 +28,22 @@ if TYPE_CHECKING:
     from robustkit.components.strategy import Strategy as Strategy
     from robustkit.components.weights import LearnerWeights as LearnerWeights
     from robustkit.components.weights import Weights as Weights
+    from robustkit.engine.launch import run as run
+    from robustkit.engine.progress import Listener as Listener
+    from robustkit.engine.results import FinishedRun as FinishedRun
+    from robustkit.engine.results import load_run as load_run
+    from robustkit.evaluation.evaluator import evaluate as evaluate
+    from robustkit.evaluation.measurement import Accuracy as Accuracy
+    from robustkit.evaluation.measurement import Measurement as Measurement
     from robustkit.models.classifier import Classifier as Classifier
+    from robustkit.models.files import load_model as load_model
+    from robustkit.plugin.manager import Plugins as Plugins
+    from robustkit.recipe.builder import make as make
+    from robustkit.recipe.loader import load_recipe as load_recipe
+    from robustkit.recipe.schema import Averaging as Averaging
+    from robustkit.recipe.schema import EvaluationRecipe as EvaluationRecipe
+    from robustkit.recipe.schema import LearnerRecipe as LearnerRecipe
+    from robustkit.recipe.schema import Recipe as Recipe
 
 _HOMES = {
     "components.aggregator": ["Aggregator"],
@@ -46,6 +61,16 @@ _HOMES = {
     "components.weights": ["LearnerWeights", "Weights"],
     "attacking.door": ["perturb"],
     "models.classifier": ["Classifier"],
+    "plugin.manager": ["Plugins"],
+    "recipe.builder": ["make"],
+    "recipe.loader": ["load_recipe"],
+    "recipe.schema": ["Averaging", "EvaluationRecipe", "LearnerRecipe", "Recipe"],
+    "models.files": ["load_model"],
+    "evaluation.evaluator": ["evaluate"],
+    "evaluation.measurement": ["Accuracy", "Measurement"],
+    "engine.launch": ["run"],
+    "engine.progress": ["Listener"],
+    "engine.results": ["FinishedRun", "load_run"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)  # noqa: PLE0605

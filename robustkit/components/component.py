@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -12,20 +12,12 @@ from robustkit.errors import ComponentError, Problem
 
 
 @dataclass(frozen=True)
-class Component(ABC):
-    """Something a recipe can name. Subclass one of the kinds (`Attack`, `Strategy`, ...), not this class.
-
-    Fields are checked and converted when an instance is made, whether from YAML or in Python, so that
-    `PGD(eps="8/255", steps=20)` and `{use: pgd, eps: 8/255, steps: 20}` are the same object.
+class Checked:
+    """A dataclass whose fields are converted and checked when an instance is made, from YAML and in Python alike.
 
     Raises:
         ComponentError: a field has the wrong type or is out of range; every such field is reported at once.
     """
-
-    kind: ClassVar[str] = ""
-    """The noun that recipes and hooks use for this kind, set by the kind's base class."""
-    name: ClassVar[str] = ""
-    """What recipes write behind `use:`, set by each concrete component."""
 
     def __post_init__(self) -> None:
         """Convert and check every field, then ask `problems` for the rules that join several fields."""
@@ -37,11 +29,29 @@ class Component(ABC):
             found += problems
         found = found or list(self.problems())
         if found:
-            raise ComponentError(self.name, found)
+            raise ComponentError(getattr(self, "name", "") or type(self).__name__, found)
 
     def problems(self) -> Iterable[Problem]:
         """Problems that no single field shows; override it where fields depend on each other."""
         return ()
+
+    @classmethod
+    def problems_among(cls, given: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterable[Problem]:
+        """As `problems`, where some fields are wrong already: `given` holds the good ones, `raw` what was written."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Component(Checked, ABC):
+    """Something a recipe can name. Subclass one of the kinds (`Attack`, `Strategy`, ...), not this class.
+
+    `PGD(eps="8/255", steps=20)` and `{use: pgd, eps: 8/255, steps: 20}` are the same object.
+    """
+
+    kind: ClassVar[str] = ""
+    """The noun that recipes and hooks use for this kind, set by the kind's base class."""
+    name: ClassVar[str] = ""
+    """What recipes write behind `use:`, set by each concrete component."""
 
     @classmethod
     def shorthand(cls, value: Any) -> Component | None:

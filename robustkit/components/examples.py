@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -102,15 +103,24 @@ def _check(images: Tensor, labels: Tensor, classes: int, origin: str) -> None:
     if images.ndim != 4 or not (images.dtype == torch.uint8 or images.is_floating_point()):
         shape = f"{images.dtype} of shape {tuple(images.shape)}"
         raise DataError(f"{origin}: expected images (N, C, H, W) as uint8 or float, got {shape}.")
-    if labels.ndim != 1 or len(labels) != len(images) or labels.is_floating_point():
+    whole = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
+    if labels.ndim != 1 or len(labels) != len(images) or not whole:
         shape = f"{labels.dtype} of shape {tuple(labels.shape)}"
         raise DataError(f"{origin}: expected {len(images)} whole-number labels, one an image, got {shape}.")
     if len(images) == 0:
         raise DataError(f"{origin}: there are no images.")
     if images.is_floating_point():
-        low, high = float(images.min()), float(images.max())
-        if not (low >= 0.0 and high <= 1.0):
-            raise DataError(f"{origin}: expected float images in [0, 1], got values from {low:g} to {high:g}.")
-    least, most = int(labels.min()), int(labels.max())
+        _check_pixels(images, origin)
+    least, most = (int(value) for value in torch.aminmax(labels.long()))
     if least < 0 or most >= classes:
         raise DataError(f"{origin}: expected labels 0 to {classes - 1}, got {least} to {most}.")
+
+
+def _check_pixels(images: Tensor, origin: str) -> None:
+    low, high = (float(value) for value in torch.aminmax(images))
+    if low >= 0.0 and high <= 1.0:
+        return
+    if math.isnan(low) or math.isinf(high - low):
+        raise DataError(f"{origin}: expected float images in [0, 1], but some values are NaN or infinite.")
+    way_out = "Divide them by 255." if low >= 0.0 else "Undo their normalization: it belongs in the recipe."
+    raise DataError(f"{origin}: expected float images in [0, 1], got values from {low:.9g} to {high:.9g}. {way_out}")

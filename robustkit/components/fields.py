@@ -83,11 +83,17 @@ def section(cls: type, value: Any, path: Path, build: Build | None = None) -> tu
         elif field.default is MISSING and field.default_factory is MISSING:
             problems.append(Problem(path, f"needs {field.name!r}, which has no default. {known(names)}"))
     if problems:
-        return None, problems
+        good = {name: value for name, value in arguments.items() if not _touches(problems, (*path, name))}
+        among = cls.problems_among(good, value) if hasattr(cls, "problems_among") else ()
+        return None, problems + [problem.below(path) for problem in among]
     try:
         return cls(**arguments), []
     except ComponentError as error:
         return None, [problem.below(path) for problem in error.problems]
+
+
+def _touches(problems: Sequence[Problem], path: Path) -> bool:
+    return any(problem.path[: len(path)] == path for problem in problems)
 
 
 def is_component(annotation: Any) -> bool:
@@ -152,7 +158,9 @@ def _sequence(annotation: Any, value: Any, path: Path, build: Build | None) -> t
     if fixed and len(value) != len(arguments):
         return None, [Problem(path, f"expected {len(arguments)} entries, got {len(value)}: {shown(value)}.")]
     item_types = arguments if fixed else [arguments[0]] * len(value)
-    converted = [convert(kind, item, (*path, i), build) for i, (kind, item) in enumerate(zip(item_types, value, strict=True))]
+    converted = [
+        convert(kind, item, (*path, i), build) for i, (kind, item) in enumerate(zip(item_types, value, strict=True))
+    ]
     return tuple(item for item, _ in converted), [problem for _, found in converted for problem in found]
 
 

@@ -32,8 +32,17 @@ class Classifier(nn.Module):
         return cast(Tensor, self.network(images))
 
     def weights(self) -> Weights:
-        """The network's parameters and persistent buffers by name; the tensors themselves, not copies."""
-        return {name: tensor.detach() for name, tensor in self.network.state_dict(keep_vars=True).items()}
+        """The network's parameters and persistent buffers by name; the tensors themselves, not copies.
+
+        A tensor that has several names (tied weights) is listed once.
+        """
+        named: dict[str, Tensor] = {}
+        seen: set[int] = set()
+        for name, tensor in self.network.state_dict(keep_vars=True).items():
+            if id(tensor) not in seen:
+                seen.add(id(tensor))
+                named[name] = tensor.detach()
+        return named
 
 
 def build_classifier(
@@ -62,5 +71,7 @@ def build_classifier(
         ) from error
     if not isinstance(logits, Tensor) or logits.shape != (2, num_classes):
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise InputError(f"architecture {architecture.name!r}: expected logits (N, {num_classes}), got {shape} for N = 2.")
+        raise InputError(
+            f"architecture {architecture.name!r}: expected logits (N, {num_classes}), got {shape} for N = 2."
+        )
     return classifier.train(was_training)

@@ -50,7 +50,7 @@ class Plugins:
         try:
             module = entry.load()
         except ModuleNotFoundError as error:
-            self._report(origin, f"could not be imported: it needs {error.name!r}, which is not installed. {_extra(entry, error)}")
+            self._report(origin, f"could not be imported: {_what_is_missing(entry, error.name or '')}")
         except Exception as error:  # a stranger's import may raise anything; it is reported, and the others go on
             self._report(origin, f"could not be imported: {type(error).__name__}: {error}.")
         else:
@@ -88,9 +88,15 @@ class Plugins:
         ]
         if misspelled:
             self.hooks.unregister(module)
-            names = [name for name in vars(hookspecs) if name.startswith("register_")] + ["run_started", "epoch_ended", "run_ended"]
+            names = [name for name in vars(hookspecs) if name.startswith("register_")] + [
+                "run_started",
+                "epoch_ended",
+                "run_ended",
+            ]
             texts = [f"{name!r}.{did_you_mean(name, names)}" for name in misspelled]
-            raise PluginError(f"plugin {origin} implements an unknown hook {' and '.join(texts)} {known(names)} {_way_out(origin)}")
+            raise PluginError(
+                f"plugin {origin} implements an unknown hook {' and '.join(texts)} {known(names)} {_way_out(origin)}"
+            )
         self.registry.origins.append(origin)
         for kind, (_, hook) in KINDS.items():
             for cls in self._ask(module, origin, hook, list):
@@ -130,15 +136,18 @@ def _way_out(origin: Origin) -> str:
     return f"Leave it out with --disable {origin.plugin} or ROBUSTKIT_DISABLE={origin.plugin}."
 
 
-def _extra(entry: EntryPoint, error: ModuleNotFoundError) -> str:
-    """Which extra of the plugin's own package installs the missing module, where its metadata tells."""
-    metadata = entry.dist.metadata if entry.dist else None
-    missing = (error.name or "").split(".")[0].replace("_", "-").lower()
-    for requirement in (metadata.get_all("Requires-Dist") or []) if metadata else []:
-        if requirement.lower().replace("_", "-").startswith(missing) and "extra ==" in requirement and entry.dist:
-            extra = requirement.split("extra ==")[1].strip().strip("'\"()")
-            return f"`pip install '{entry.dist.name}[{extra}]'` installs it."
-    return f"Install it (`pip install {missing}`)."
+def _what_is_missing(entry: EntryPoint, module: str) -> str:
+    """What a plugin needs and how to get it: the extra of its own package, where the metadata tells, else the package."""
+    if entry.module == module or entry.module.startswith(f"{module}."):
+        return f"its own module {module!r} is missing, so the package is only half installed: install it again."
+    missing = module.split(".")[0].replace("_", "-").lower()
+    requirements = entry.dist.metadata.get_all("Requires-Dist") or [] if entry.dist else []
+    for requirement in requirements:
+        wanted, _, condition = requirement.partition(";")
+        if wanted.lower().replace("_", "-").startswith(missing) and "extra ==" in condition and entry.dist:
+            extra = condition.split("extra ==")[1].strip().strip("'\"()")
+            return f"it needs {module!r}, which `pip install '{entry.dist.name}[{extra}]'` installs."
+    return f"it needs {module!r}, which is not installed."
 
 
 def _disabled(names: Iterable[str], installed: Sequence[str]) -> frozenset[str]:
@@ -146,7 +155,9 @@ def _disabled(names: Iterable[str], installed: Sequence[str]) -> frozenset[str]:
     for source, given in (("--disable", list(names)), ("ROBUSTKIT_DISABLE", from_environment)):
         for name in given:
             if name not in installed:
-                raise PluginError(f"{source} {name}: no such plugin.{did_you_mean(name, installed)} {known(set(installed))}")
+                raise PluginError(
+                    f"{source} {name}: no such plugin.{did_you_mean(name, installed)} {known(set(installed))}"
+                )
     return frozenset([*names, *from_environment])
 
 

@@ -81,10 +81,12 @@ class Registry:
         if wanted in self.components[kind]:
             return self.components[kind][wanted]
         names = self.components[kind]
-        broken = f" Some plugins could not be used: {' '.join(self.troubles)}" if self.troubles else ""
+        broken = " Some plugins could not be used, see `robustkit plugins`." if self.troubles else ""
         elsewhere = [other for other in KINDS if other != kind and wanted in self.components[other]]
         other = f" There is a {elsewhere[0]} of that name." if elsewhere else ""
-        raise PluginError(f"unknown {kind} {name!r}.{did_you_mean(name, names)}{other} {known(names, limit=40)}{broken}")
+        raise PluginError(
+            f"unknown {kind} {name!r}.{did_you_mean(name, names)}{other} {known(names, limit=40)}{broken}"
+        )
 
     def add(self, kind: str, cls: Any, origin: Origin) -> None:
         """Check a class that a plugin returned and register it.
@@ -159,4 +161,8 @@ def _fault(cls: Any, base: type[Component]) -> str:
 
 
 def _is_class_variable(annotation: Any) -> bool:
-    return get_origin(annotation) is ClassVar or annotation is ClassVar or str(annotation).startswith(("ClassVar", "typing.ClassVar"))
+    return (
+        get_origin(annotation) is ClassVar
+        or annotation is ClassVar
+        or str(annotation).startswith(("ClassVar", "typing.ClassVar"))
+    )

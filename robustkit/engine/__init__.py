@@ -1,0 +1,1 @@
+"""What happens in a run: the data, the learners, the training loop, checkpoints, and the results folder."""

@@ -1,0 +1,89 @@
+"""Checkpoints: everything a run needs to go on, as tensors and JSON; nothing in them can run code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robustkit.components.weights import Weights, copy_
+from robustkit.engine.learner import Learner
+from robustkit.errors import TrainingError, WeightsError
+from robustkit.models.files import read_tensors, save_tensors
+
+
+@dataclass
+class Progress:
+    """How far a run is: what a checkpoint holds beside tensors."""
+
+    epoch: int = 0
+    """Epochs finished."""
+    selected_epoch: int | None = None
+    """The epoch whose weights are kept so far, where validation selects."""
+    selected_score: float | None = None
+    """Its validation accuracy."""
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    """The lines of metrics.jsonl."""
+
+
+def save_checkpoint(path: Path, progress: Progress, merged: Weights, learners: Mapping[str, Learner]) -> None:
+    """Write a checkpoint, beside the old one first, then in its place."""
+    tensors = {f"merged/{name}": tensor for name, tensor in merged.items()}
+    scalars: dict[str, Any] = {}
+    for learner in learners.values():
+        prefix = f"learners/{learner.name}"
+        tensors |= {f"{prefix}/raw/{name}": tensor for name, tensor in learner.weights.raw.items()}
+        tensors |= {f"{prefix}/average/{name}": tensor for name, tensor in (learner.weights.average or {}).items()}
+        for index, state in learner.optimizer.state_dict()["state"].items():
+            for key, value in state.items():
+                where = f"{prefix}/optimizer/{index}/{key}"
+                if isinstance(value, Tensor):
+                    tensors[where] = value
+                elif value is None or isinstance(value, int | float | str | bool):
+                    scalars[where] = value
+                else:
+                    raise TrainingError(
+                        f"learner {learner.name!r}: the optimizer keeps {key!r} as {type(value).__name__}, "
+                        "which a checkpoint cannot hold: only tensors and plain values can be resumed from."
+                    )
+    save_tensors(path, tensors, {"progress": vars(progress), "scalars": scalars})
+
+
+def load_checkpoint(path: Path, merged: Weights, learners: Mapping[str, Learner]) -> Progress:
+    """Put a run's state back into freshly built learners.
+
+    Raises:
+        WeightsError: the checkpoint is missing, damaged, or of another run.
+    """
+    tensors, header = read_tensors(path)
+    try:
+        progress = Progress(**header["progress"])
+        scalars = header["scalars"]
+        _restore(merged, tensors, "merged")
+        for learner in learners.values():
+            prefix = f"learners/{learner.name}"
+            _restore(learner.weights.raw, tensors, f"{prefix}/raw")
+            if learner.weights.average is not None:
+                _restore(learner.weights.average, tensors, f"{prefix}/average")
+            _restore_optimizer(learner.optimizer, {**tensors, **scalars}, f"{prefix}/optimizer/")
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{path}: this checkpoint does not fit the recipe: {error}") from error
+    return progress
+
+
+def _restore(weights: Weights, tensors: Weights, prefix: str) -> None:
+    copy_(weights, {name: tensors[f"{prefix}/{name}"] for name in weights})
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any], prefix: str) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    for where, value in saved.items():
+        if where.startswith(prefix):
+            index, key = where.removeprefix(prefix).split("/", 1)
+            state.setdefault(int(index), {})[key] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

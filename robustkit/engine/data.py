@@ -1,0 +1,92 @@
+"""A run's data: loaded once, split once, dealt out in batches that depend on nothing but the seed and the epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from robustkit.components.examples import Examples
+from robustkit.components.randomness import derive
+from robustkit.errors import DataError
+from robustkit.recipe.schema import Recipe
+
+
+class RunData:
+    """Training, validation and test examples of one run.
+
+    Raises:
+        DataError: the data set cannot be loaded, or is too small for the recipe.
+    """
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        train, test = recipe.dataset.load("train"), recipe.dataset.load("test")
+        if train.image_shape != test.image_shape or train.class_names != test.class_names:
+            raise DataError(
+                f"dataset {recipe.dataset.name}: training images are {train.image_shape} in {train.num_classes} classes, "
+                f"test images {test.image_shape} in {test.num_classes}."
+            )
+        held_out = recipe.validation_examples
+        if held_out is None:
+            held_out = min(1000, len(train) // 10)
+        kept, validation = stratified(train.labels, held_out, derive(recipe.seed, "validation"))
+        if recipe.train_examples is not None and recipe.train_examples < len(kept):
+            _, chosen = stratified(train.labels[kept], recipe.train_examples, derive(recipe.seed, "subset"))
+            kept = kept[chosen]
+        if len(kept) < recipe.batch_size:
+            raise DataError(
+                f"batch_size is {recipe.batch_size}, but only {len(kept)} training examples are left "
+                f"({len(train)} less {held_out} for validation). Lower batch_size or validation_examples."
+            )
+        count = len(test) if recipe.evaluation.test_examples is None else recipe.evaluation.test_examples
+        self.recipe, self.device = recipe, device
+        self.dtype = torch.float64 if recipe.precision == "float64" else torch.float32
+        self.train = train.subset(kept).to(device)
+        self.validation = train.subset(validation).to(device)
+        self.test = test.subset(torch.arange(min(count, len(test)))).to(device)
+        self.batches_per_epoch = len(kept) // recipe.batch_size
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The epoch's batches: images (batch_size, C, H, W) with the shared augmentation, labels (batch_size,).
+
+        Augmentation draws from torch's global generator, seeded for each batch.
+        """
+        generator = torch.Generator().manual_seed(derive(self.recipe.seed, "order", epoch))
+        order = torch.randperm(len(self.train), generator=generator)
+        for number in range(self.batches_per_epoch):
+            indices = order[number * self.recipe.batch_size : (number + 1) * self.recipe.batch_size]
+            images, labels = self.read(self.train, indices)
+            torch.manual_seed(derive(self.recipe.seed, "augmentation", epoch, number))
+            for augmentation in self.recipe.augmentation:
+                images = augmentation(images)
+            yield images, labels
+
+    def plain_batches(self) -> Iterator[Tensor]:
+        """All training images in their own order, without augmentation: what BatchNorm statistics are recomputed from."""
+        for indices in torch.arange(len(self.train)).split(self.recipe.batch_size):
+            yield self.read(self.train, indices)[0]
+
+    def read(self, examples: Examples, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Images and labels at these indices, on the run's device and in its precision."""
+        here = indices.to(examples.labels.device)
+        return examples.images(here).to(self.device, self.dtype), examples.labels[here].to(self.device)
+
+
+def stratified(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Two sorted lists of indices: all but `count` examples, and `count` examples, as even over classes as can be.
+
+    Raises:
+        DataError: there are not more than `count` examples.
+    """
+    if count >= len(labels):
+        raise DataError(f"{count} examples were to be taken from {len(labels)}, which leaves none.")
+    labels = labels.cpu()
+    shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    by_class = shuffled[torch.argsort(labels[shuffled], stable=True)]
+    # Every len/count-th of the examples ordered by class takes the same share of each class.
+    places = (torch.arange(count, dtype=torch.float64) * (len(labels) / max(count, 1))).long()
+    taken = torch.zeros(len(labels), dtype=torch.bool)
+    taken[by_class[places]] = True
+    everything = torch.arange(len(labels))
+    return everything[~taken], everything[taken]

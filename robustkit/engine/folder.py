@@ -1,0 +1,90 @@
+"""The results folder of a run: what lies where, written so that a killed run never leaves half a file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from robustkit.errors import InputError, WeightsError
+from robustkit.recipe.loader import LOCK
+
+
+class RunFolder:
+    """Paths and small files of one results folder."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.lock = self.path / LOCK
+        self.checkpoint = self.path / "checkpoint.safetensors"
+        self.metrics = self.path / "metrics.jsonl"
+        self.report = self.path / "report.json"
+        self.report_text = self.path / "report.md"
+
+    def weights(self, network: str) -> Path:
+        """The weights file of the global learner (`global`) or a learner."""
+        return self.path / "weights" / f"{network}.safetensors"
+
+    def write_metrics(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Replace metrics.jsonl, one object an epoch."""
+        write_text(self.metrics, "".join(json.dumps(line) + "\n" for line in lines))
+
+    def read_json(self, path: Path) -> Any:
+        """A JSON file's content.
+
+        Raises:
+            WeightsError: it is missing or damaged.
+        """
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise WeightsError(f"{path}: there is no such file. Is {self.path} a finished run?") from None
+        except (OSError, ValueError) as error:
+            raise WeightsError(f"{path}: expected JSON, it cannot be read: {error}.") from error
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl.
+
+        Raises:
+            WeightsError: it is missing or damaged.
+        """
+        try:
+            return [json.loads(line) for line in self.metrics.read_text(encoding="utf-8").splitlines()]
+        except FileNotFoundError:
+            raise WeightsError(f"{self.metrics}: there is no such file. Is {self.path} a results folder?") from None
+        except (OSError, ValueError) as error:
+            raise WeightsError(
+                f"{self.metrics}: expected one JSON object a line, it cannot be read: {error}."
+            ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file beside its place, then put it there."""
+    beside = path.with_name(f".{path.name}.partial")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def new_folder(name: str, output: str | Path | None) -> Path:
+    """Where a new run writes: `output`, or the first free of runs/NAME, runs/NAME-2, ... It is not made yet.
+
+    Raises:
+        InputError: `output` is there already.
+    """
+    if output is not None:
+        path = Path(output)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(
+                f"{path}: is there already. Choose another --output, or go on from it with --resume if it is the same run."
+            )
+        return path
+    number, path = 1, Path("runs") / name
+    while path.exists():
+        number += 1
+        path = Path("runs") / f"{name}-{number}"
+    return path

@@ -1,0 +1,104 @@
+"""Starting a run, or going on with one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from robustkit.attacking.isolation import private_randomness
+from robustkit.components.randomness import derive
+from robustkit.engine.device import choose_device
+from robustkit.engine.folder import RunFolder, new_folder
+from robustkit.engine.progress import Listener
+from robustkit.engine.results import FinishedRun
+from robustkit.engine.run import Run
+from robustkit.errors import InputError
+from robustkit.plugin.manager import Plugins, installed
+from robustkit.recipe.loader import load_recipe
+from robustkit.recipe.lock import differences, resolved
+from robustkit.recipe.schema import Recipe
+
+
+def run(
+    recipe: Recipe | str | Path | Mapping[str, Any],
+    *overrides: str,
+    output: str | Path | None = None,
+    resume: bool = False,
+    listener: Listener | None = None,
+    plugins: Plugins | None = None,
+) -> FinishedRun:
+    """Train the learners of a recipe, measure them, and write a results folder.
+
+    Args:
+        recipe: as for `load_recipe`, or a recipe that is already built.
+        overrides: `path=value` words; not with a recipe that is already built.
+        output: the results folder; by default the first free of runs/NAME, runs/NAME-2, ...
+        resume: go on from the checkpoint in the results folder, which `output` names (or `recipe`, if it is a folder).
+        listener: told how it goes.
+        plugins: by default, the installed ones.
+
+    Returns:
+        The finished run: its report, metrics and models.
+
+    Raises:
+        RobustkitError: one of its family; see `robustkit.errors`. Bad input leaves no folder behind.
+    """
+    plugins = plugins or installed()
+    if isinstance(recipe, Recipe) and overrides:
+        raise InputError("overrides need a recipe to be read, not one that is already built: use dataclasses.replace.")
+    built = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, *overrides, registry=plugins.registry)
+    if resume and output is None and isinstance(recipe, str | Path) and Path(recipe).is_dir():
+        output = recipe
+    folder = _folder_to_resume(built, output, plugins) if resume else RunFolder(new_folder(built.name, output))
+    with _surroundings(built):
+        job = Run(built, folder, plugins, listener)
+        if resume and folder.checkpoint.is_file():
+            job.resume()
+        else:
+            job.write_lock()
+        job.train()
+        job.finish()
+    return FinishedRun(folder.path, plugins.registry)
+
+
+def _folder_to_resume(recipe: Recipe, output: str | Path | None, plugins: Plugins) -> RunFolder:
+    """The folder to go on in, once it is sure that it holds this very run.
+
+    Raises:
+        InputError: no folder was named, or its lock differs from the recipe.
+    """
+    if output is None:
+        raise InputError("to resume, name the results folder: robustkit run runs/NAME --resume.")
+    folder = RunFolder(output)
+    if not folder.lock.is_file():
+        raise InputError(f"{output}: nothing to resume, it has no {folder.lock.name}.")
+    before = load_recipe(folder.lock, registry=plugins.registry)
+    changed = differences(resolved(before), resolved(recipe))
+    if changed:
+        listed = "\n  ".join(changed)
+        raise InputError(
+            f"{output} holds another run than this recipe:\n  {listed}\nResume it as it was "
+            f"(robustkit run {output} --resume), or start anew in another --output."
+        )
+    return folder
+
+
+@contextmanager
+def _surroundings(recipe: Recipe) -> Iterator[None]:
+    """The recipe's number of threads, deterministic kernels and private randomness; all given back afterwards."""
+    threads, cudnn = torch.get_num_threads(), torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    seed = derive(recipe.seed, "run")
+    try:
+        if recipe.threads is not None:
+            torch.set_num_threads(recipe.threads)
+        cudnn.deterministic, cudnn.benchmark = True, False  # type: ignore[assignment]
+        with private_randomness(seed, choose_device(recipe.device)):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        cudnn.deterministic, cudnn.benchmark = before  # type: ignore[assignment]

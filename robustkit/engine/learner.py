@@ -1,0 +1,106 @@
+"""A learner: its own copy of the network, trained in its own way on the batches all learners share."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+
+from robustkit.attacking.door import attack_seeds
+from robustkit.components.clock import Clock
+from robustkit.components.randomness import derive
+from robustkit.components.schedule import rate_at
+from robustkit.components.weights import LearnerWeights, Weights, copy_, lerp_, warmed_up
+from robustkit.engine.batch_norm import held_batch_norm
+from robustkit.errors import TrainingError
+from robustkit.models.classifier import Classifier
+from robustkit.recipe.schema import LearnerRecipe
+
+
+class Learner:
+    """Everything one learner has: model, optimizer, moving average, and the losses of the current epoch."""
+
+    def __init__(self, name: str, recipe: LearnerRecipe, classifier: Classifier, seed: int, clock: Clock) -> None:
+        self.name, self.recipe, self.seed = name, recipe, seed
+        self.model = copy.deepcopy(classifier)
+        raw = self.model.weights()
+        average = {key: tensor.clone() for key, tensor in raw.items()} if recipe.averaging else None
+        self.weights = LearnerWeights(raw, average)
+        self.losses: list[Tensor] = []
+        self.lr = rate_at(recipe.optimizer.lr, clock)
+        self.optimizer = self._new_optimizer()
+
+    def step(self, images: Tensor, labels: Tensor, clock: Clock) -> None:
+        """Train on one batch: augment, attack, loss, backward, optimizer, moving average. Called before the clock ticks."""
+        self._set_lr(rate_at(self.recipe.optimizer.lr, clock))
+        seed = derive(self.seed, "learner", self.name, clock.step)
+        torch.manual_seed(seed)
+        for augmentation in self.recipe.augmentation:
+            images = augmentation(images)
+        self.model.train()
+        with attack_seeds(seed):
+            self.losses.append(self._descend(images, labels))
+        self._update_average(clock.step + 1)
+
+    def restart(self, merged: Weights, *, reset_optimizer: bool) -> None:
+        """Go on from the global learner's weights; the moving average stays as it is."""
+        copy_(self.weights.raw, merged)
+        if reset_optimizer:
+            self.optimizer = self._new_optimizer()
+
+    def check_losses(self, epoch: int, kept: str) -> None:
+        """Stop where a loss of this epoch is not finite.
+
+        Raises:
+            TrainingError: names learner, epoch and batch, and what is kept.
+        """
+        if not self.losses:
+            return
+        finite = torch.isfinite(torch.stack(self.losses))
+        if bool(finite.all()):
+            return
+        batch = int((~finite).nonzero()[0])
+        raise TrainingError(
+            f"learner {self.name!r}: the loss is {float(self.losses[batch])} in epoch {epoch}, batch {batch + 1}. {kept} "
+            "A smaller learning rate, a warm-up, or weaker augmentation may help."
+        )
+
+    def mean_loss(self) -> float:
+        """The mean loss of the epoch's batches."""
+        return float(torch.stack(self.losses).mean())
+
+    def _descend(self, images: Tensor, labels: Tensor) -> Tensor:
+        """One optimizer step; returns the loss before it. Optimizers may ask for the loss twice (SAM)."""
+        losses: list[Tensor] = []
+
+        def closure() -> Tensor:
+            self.optimizer.zero_grad(set_to_none=True)
+            with held_batch_norm(self.model, hold=bool(losses)):
+                loss = self.recipe.strategy.loss(self.model, images, labels)
+            if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
+                raise TrainingError(
+                    f"learner {self.name!r}: strategy {self.recipe.strategy.name!r} must return a differentiable scalar, "
+                    f"got {loss!r}."
+                )
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+            return loss
+
+        self.optimizer.step(closure)
+        return losses[0]
+
+    def _update_average(self, step: int) -> None:
+        averaging = self.recipe.averaging
+        if averaging is not None and self.weights.average is not None:
+            decay = warmed_up(averaging.decay, step) if averaging.warm_up else averaging.decay
+            lerp_(self.weights.average, self.weights.raw, 1.0 - decay)
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        return self.recipe.optimizer.build(parameters, self.lr)
+
+    def _set_lr(self, lr: float) -> None:
+        self.lr = lr
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr

@@ -1,0 +1,31 @@
+"""Who is told how a run goes. The engine calls these directly; they change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from robustkit.engine.run import Run
+
+
+class Listener:
+    """Hears how a run goes. Override what you want to hear."""
+
+    def started(self, run: Run) -> None:
+        """Everything is built; training starts or, where `run.progress.epoch` is not 0, goes on."""
+
+    def batch_ended(self, run: Run) -> None:
+        """`run.clock` has just ticked; the learners' losses so far are in `run.learners[...].losses`."""
+
+    def epoch_ended(self, run: Run, metrics: Mapping[str, Any]) -> None:
+        """The epoch is measured and its checkpoint written; `metrics` is its line of metrics.jsonl."""
+
+    def measuring(self, network: str, part: str, done: int, total: int) -> None:
+        """So many examples of `total` are done of `part`: `natural` or an attack's name."""
+
+    def warned(self, text: str) -> None:
+        """Something deserves attention but stops nothing."""
+
+    def ended(self, run: Run, report: Mapping[str, Any]) -> None:
+        """The report is written."""

@@ -1,0 +1,209 @@
+"""A run, readable from top to bottom: build, train epoch by epoch, measure, keep what validation selects, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+
+from robustkit.components.clock import Clock
+from robustkit.components.randomness import derive
+from robustkit.components.weights import Weights, copy_
+from robustkit.engine.batch_norm import recompute_batch_norm
+from robustkit.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
+from robustkit.engine.data import RunData
+from robustkit.engine.device import choose_device
+from robustkit.engine.folder import RunFolder, write_text
+from robustkit.engine.learner import Learner
+from robustkit.engine.progress import Listener
+from robustkit.engine.report import final_report, report_json, report_text
+from robustkit.errors import TrainingError
+from robustkit.evaluation.evaluator import evaluate
+from robustkit.evaluation.measurement import Measurement
+from robustkit.models.classifier import build_classifier
+from robustkit.models.files import model_from, model_header, read_tensors, save_tensors
+from robustkit.plugin.manager import Plugins
+from robustkit.recipe.lock import lock_text, provenance
+from robustkit.recipe.schema import Recipe
+
+GLOBAL = "global"
+_CHECK_EVERY = 20  # batches between looks at the losses, each of which waits for the device
+
+
+class Run:
+    """Everything a run is made of. Building it reads the data and checks that all parts fit; it writes nothing."""
+
+    def __init__(self, recipe: Recipe, folder: RunFolder, plugins: Plugins, listener: Listener | None = None) -> None:
+        self.recipe, self.folder, self.plugins = recipe, folder, plugins
+        self.listener = listener or Listener()
+        self.device = choose_device(recipe.device)
+        self.data = RunData(recipe, self.device)
+        self.clock = Clock(recipe.epochs, self.data.batches_per_epoch)
+        torch.manual_seed(derive(recipe.seed, "weights"))
+        train = self.data.train
+        model = build_classifier(recipe.architecture, train.num_classes, train.image_shape, recipe.normalization)
+        self.model = model.to(self.device, self.data.dtype)
+        self.merged: Weights = self.model.weights()
+        self.learners = {
+            name: Learner(name, part, self.model, recipe.seed, self.clock) for name, part in recipe.learners.items()
+        }
+        self.progress = Progress()
+
+    def resume(self) -> None:
+        """Go back to where the folder's checkpoint stands.
+
+        Raises:
+            WeightsError: there is none, or it does not fit.
+        """
+        self.progress = load_checkpoint(self.folder.checkpoint, self.merged, self.learners)
+        self.folder.write_metrics(self.progress.metrics)
+
+    def train(self) -> None:
+        """Train the epochs that are left; after each, measure, write a checkpoint, and tell the observers.
+
+        Raises:
+            TrainingError: a loss or weight is not finite; the checkpoint of the epoch before stays.
+        """
+        self.listener.started(self)
+        self._observe("run_started")
+        for epoch in range(self.progress.epoch + 1, self.recipe.epochs + 1):
+            started = time.perf_counter()
+            self._train_epoch(epoch)
+            trained = time.perf_counter() - started
+            metrics = self._epoch_metrics(epoch)
+            examples = self.data.batches_per_epoch * self.recipe.batch_size
+            metrics |= {"seconds": time.perf_counter() - started, "images_per_second": examples / trained}
+            self._finish_epoch(epoch, metrics)
+
+    def _train_epoch(self, epoch: int) -> None:
+        self.clock.start_epoch(epoch)
+        for learner in self.learners.values():
+            learner.losses.clear()
+        self._redistribute()
+        for images, labels in self.data.batches(epoch):
+            for learner in self.learners.values():
+                learner.step(images, labels, self.clock)
+            self.clock.tick()
+            self.recipe.aggregator.update(self.clock, self.merged, self._offered())
+            self._redistribute()
+            if self.clock.batch % _CHECK_EVERY == 0:
+                self._check_losses()
+            self.listener.batch_ended(self)
+        self._check_losses()
+        self._check_weights()
+
+    def _redistribute(self) -> None:
+        aggregator = self.recipe.aggregator
+        if not aggregator.redistributes(self.clock):
+            return
+        self._settle_batch_norm()
+        for learner in self.learners.values():
+            learner.restart(self.merged, reset_optimizer=aggregator.resets_optimizers)
+
+    def _settle_batch_norm(self) -> None:
+        """Recompute the global learner's BatchNorm statistics where its aggregator leaves them to the engine."""
+        if self.recipe.aggregator.recomputes_batch_norm(self.clock):
+            recompute_batch_norm(self.model, self.data.plain_batches())
+
+    def _offered(self) -> dict[str, Any]:
+        return {name: learner.weights for name, learner in self.learners.items()}
+
+    def _epoch_metrics(self, epoch: int) -> dict[str, Any]:
+        evaluation = self.recipe.evaluation
+        due = epoch % evaluation.every_epochs == 0 or epoch == self.recipe.epochs
+        networks: dict[str, dict[str, Any]] = {GLOBAL: {}}
+        for name, learner in self.learners.items():
+            networks[name] = {"loss": learner.mean_loss(), "lr": learner.lr}
+        if due:
+            self._settle_batch_norm()
+        if due and len(self.data.validation):
+            for name, measurement in self.measure(self.data.validation, evaluation.attacks).items():
+                networks[name]["validation"] = {k: v.share for k, v in measurement.accuracies().items()}
+        return {"epoch": epoch, GLOBAL: networks.pop(GLOBAL), "learners": networks}
+
+    def measure(self, examples: Any, attacks: Mapping[str, Any]) -> dict[str, Measurement]:
+        """Measure the global learner and every learner (its average where it keeps one) on the same examples."""
+        merged = {name: tensor.clone() for name, tensor in self.merged.items()}
+        found = {}
+        for name, weights in {GLOBAL: merged, **self._offered()}.items():
+            copy_(self.merged, weights)
+            found[name] = self._evaluate(self.model, name, examples, attacks)
+        copy_(self.merged, merged)
+        return found
+
+    def _evaluate(self, model: torch.nn.Module, name: str, examples: Any, attacks: Mapping[str, Any]) -> Measurement:
+        def report(part: str, done: int, total: int) -> None:
+            self.listener.measuring(name, part, done, total)
+
+        size, seed = self.recipe.evaluation.batch_size, derive(self.recipe.seed, "evaluation")
+        return evaluate(model, examples, attacks, batch_size=size, seed=seed, report=report)
+
+    def _finish_epoch(self, epoch: int, metrics: dict[str, Any]) -> None:
+        progress, by = self.progress, self.recipe.evaluation.select_by
+        score = metrics[GLOBAL].get("validation", {}).get(by)
+        if score is not None and (progress.selected_score is None or score > progress.selected_score):
+            progress.selected_epoch, progress.selected_score = epoch, score
+            self._save_weights(epoch)
+        progress.epoch = epoch
+        progress.metrics.append(metrics)
+        self.folder.write_metrics(progress.metrics)
+        if by == "last" and epoch == self.recipe.epochs:
+            self._save_weights(epoch)
+        save_checkpoint(self.folder.checkpoint, progress, self.merged, self.learners)
+        self.listener.epoch_ended(self, metrics)
+        self._observe("epoch_ended", epoch=epoch, metrics=metrics)
+
+    def _save_weights(self, epoch: int) -> None:
+        train = self.data.train
+        header = model_header(self.recipe.architecture, self.model, train.class_names, train.image_shape)
+        header |= {"recipe": self.recipe.name, "epoch": epoch, "selected_by": self.recipe.evaluation.select_by}
+        for name, weights in {GLOBAL: self.merged, **self._offered()}.items():
+            save_tensors(self.folder.weights(name), weights, {**header, "network": name})
+
+    def finish(self) -> dict[str, Any]:
+        """Measure the kept weights on the test examples and write report.json and report.md; returns the report."""
+        measurements, epoch = {}, 0
+        for name in (GLOBAL, *self.learners):
+            tensors, header = read_tensors(self.folder.weights(name))
+            model = model_from(tensors, header, str(self.folder.weights(name)), self.plugins.registry)
+            epoch = header["epoch"]
+            attacks = self.recipe.evaluation.final_attacks
+            measurements[name] = self._evaluate(model.to(self.device, self.data.dtype), name, self.data.test, attacks)
+        report = final_report(self.recipe, self.progress, epoch, self.data, measurements)
+        self.folder.report.parent.mkdir(parents=True, exist_ok=True)
+        write_text(self.folder.report, report_json(report))
+        write_text(self.folder.report_text, report_text(report))
+        self.listener.ended(self, report)
+        self._observe("run_ended", report=report)
+        return report
+
+    def write_lock(self) -> None:
+        """Make the folder and write what runs into it."""
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.folder.lock, lock_text(self.recipe, provenance(self.recipe, self.plugins.registry)))
+
+    def _check_losses(self) -> None:
+        before = self.clock.epoch - 1
+        kept = (
+            f"The checkpoint of epoch {before} is kept in {self.folder.path}." if before else "No epoch was finished."
+        )
+        for learner in self.learners.values():
+            learner.check_losses(self.clock.epoch, kept)
+
+    def _check_weights(self) -> None:
+        networks: Iterable[tuple[str, Weights]] = [(name, w.raw) for name, w in self._offered().items()]
+        for name, weights in [*networks, (GLOBAL, self.merged)]:
+            for key, tensor in weights.items():
+                if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                    raise TrainingError(f"{name}: {key} is no longer finite at the end of epoch {self.clock.epoch}.")
+
+    def _observe(self, hook: str, **arguments: Any) -> None:
+        for implementation in getattr(self.plugins.hooks.hook, hook).get_hookimpls():
+            given = {"run": self, **arguments}
+            try:
+                implementation.function(*(given[name] for name in implementation.argnames))
+            except Exception as error:  # an observer is a stranger's code, and must not cost a night's training
+                text = f"observer {implementation.plugin_name} raised in {hook}(): {type(error).__name__}: {error}"
+                self.listener.warned(text)

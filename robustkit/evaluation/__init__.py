@@ -1,0 +1,1 @@
+"""Measuring: natural and robust accuracy, example by example, with intervals."""

@@ -1,0 +1,23 @@
+"""The recipes that travel with robustkit, as a plugin like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from robustkit.components.hookimpl import hookimpl
+
+
+def recipes_folder() -> Traversable:
+    """The folder of the bundled recipes: inside the installed package, or beside it in a source checkout."""
+    packaged = files("robustkit") / "recipes"
+    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[2] / "recipes"
+
+
+@hookimpl
+def register_recipes() -> Mapping[str, Traversable]:
+    """Every YAML file of the folder, by its name without the ending."""
+    found = (item for item in recipes_folder().iterdir() if item.name.endswith(".yaml"))
+    return {item.name.removesuffix(".yaml"): item for item in found}

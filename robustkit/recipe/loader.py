@@ -1,0 +1,95 @@
+"""Reading recipes: by path or by name, with overrides, every problem at once and each in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from robustkit.errors import RecipeError, did_you_mean, known
+from robustkit.plugin.manager import installed
+from robustkit.plugin.registry import Registry
+from robustkit.recipe.builder import Builder
+from robustkit.recipe.document import Document, override, parse
+from robustkit.recipe.schema import Recipe
+
+LOCK = "lock.yaml"
+
+
+def load_recipe(recipe: str | Path | Mapping[str, Any], *overrides: str, registry: Registry | None = None) -> Recipe:
+    """Read, check and build a recipe.
+
+    Args:
+        recipe: a file, a results folder (whose lock is read), the name of an installed recipe, or the plain data itself.
+        overrides: `path=value` words, for example `"epochs=2"` or `"learners.natural.optimizer.lr=0.1"`.
+        registry: where components are looked up; by default, the installed plugins.
+
+    Raises:
+        RecipeError: it cannot be run; the text shows every problem with its place.
+        InputError: an override is not `path=value`.
+    """
+    registry = registry or installed().registry
+    if isinstance(recipe, Mapping):
+        document = Document("recipe", data=_copied(recipe))
+    else:
+        source, text = read_recipe(recipe, registry)
+        document = parse(text, source)
+    for word in [] if document.problems and document.data is None else overrides:
+        override(document, word)
+    return build_recipe(document, registry)
+
+
+def build_recipe(document: Document, registry: Registry) -> Recipe:
+    """Build the recipe that a document holds.
+
+    Raises:
+        RecipeError: it cannot be run; the text shows every problem with its place.
+    """
+    problems = list(document.problems)
+    recipe: Any = None
+    if document.data is not None or not problems:
+        recipe, found = Builder(registry).build(Recipe, {} if document.data is None else document.data)
+        problems += found
+    if problems:
+        unique = {(problem.path, problem.message): problem for problem in problems}
+        shown = [(document.place(problem), document.show(problem)) for problem in unique.values()]
+        shown.sort(
+            key=lambda pair: (pair[0].line, pair[0].column) if pair[0] and pair[0].source != "override" else (0, 0)
+        )
+        count = "1 problem" if len(shown) == 1 else f"{len(shown)} problems"
+        raise RecipeError(
+            "\n".join([*(text for _, text in shown), f"{count} in {document.source}."]), list(unique.values())
+        )
+    return cast(Recipe, recipe)
+
+
+def read_recipe(recipe: str | Path, registry: Registry) -> tuple[str, str]:
+    """A recipe's source (as messages show it) and text, found by path, results folder or installed name.
+
+    Raises:
+        RecipeError: there is no such file or name, or it cannot be read.
+    """
+    path = Path(recipe)
+    if path.is_dir():
+        path = path / LOCK
+    name = str(recipe).removesuffix(".yaml")
+    try:
+        if not path.is_file() and name in registry.recipes:
+            return f"{name}.yaml", registry.recipes[name][0].read_text(encoding="utf-8")
+        return str(path), path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        hint = did_you_mean(Path(name).name, registry.recipes)
+        raise RecipeError(
+            f"{recipe}: there is no such file, results folder or installed recipe.{hint} {known(registry.recipes)}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read: {error}.") from error
+
+
+def _copied(data: Any) -> Any:
+    """A deep copy of mappings and lists, so that overrides do not reach the caller's data; components are shared."""
+    if isinstance(data, Mapping):
+        return {key: _copied(value) for key, value in data.items()}
+    if isinstance(data, Sequence) and not isinstance(data, str):
+        return [_copied(value) for value in data]
+    return data

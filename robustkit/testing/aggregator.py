@@ -1,0 +1,136 @@
+"""What the engine expects of aggregators."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, TypeAlias
+
+import torch
+from torch import Tensor
+
+from robustkit.components.aggregator import Aggregator
+from robustkit.components.clock import Clock
+from robustkit.components.weights import LearnerWeights
+from robustkit.errors import Problem
+from robustkit.testing.component import ComponentSuite
+
+_State: TypeAlias = dict[str, Tensor]
+
+
+class AggregatorSuite(ComponentSuite):
+    """Checks an aggregator in simulated runs with one, two and three learners.
+
+    Numbers of learners that `problems_in_run` refuses are left out; at least one number must be accepted. Set
+    `learners` where the aggregator's fields name learners.
+    """
+
+    kind = "aggregator"
+    aggregator: Aggregator
+    learners: Sequence[str] = ("first", "second", "third")
+    """Learners' names; a run with n learners takes the first n."""
+    epochs: ClassVar[int] = 6
+    """Length of a simulated run; it has two batches an epoch."""
+
+    def test_accepts_some_learners(self) -> None:
+        """Some number of learners is fine with it, and refusals are problems with a text."""
+        refusals = [self._problems(count) for count in (1, 2, 3)]
+        for problem in (problem for found in refusals for problem in found):
+            assert isinstance(problem, Problem), f"problems_in_run must yield Problem objects, got {problem!r}."
+            assert problem.message, "a problem needs a message."
+        text = "\n".join(str(problem) for found in refusals for problem in found)
+        assert not all(refusals), f"{self.aggregator!r} refuses 1, 2 and 3 learners; set `learners` in the suite:\n{text}"
+
+    def test_never_changes_learners(self) -> None:
+        """`update` leaves every tensor that learners offer as it was, raw weights and moving averages."""
+        for run in self._runs():
+            for moment in run:
+                self.aggregator.update(run.clock, run.merged, run.learners)
+                assert moment == run.fingerprint(), f"update changed a learner's weights at {run.clock}."
+
+    def test_keeps_names_shapes_and_types(self) -> None:
+        """`merged` keeps its tensors: they are changed in place, stay finite, and none is added or left out."""
+        for run in self._runs():
+            before = {name: (id(tensor), tensor.shape, tensor.dtype) for name, tensor in run.merged.items()}
+            for _ in run:
+                self.aggregator.update(run.clock, run.merged, run.learners)
+                after = {name: (id(tensor), tensor.shape, tensor.dtype) for name, tensor in run.merged.items()}
+                assert after == before, "update must change the tensors of `merged` in place and keep their types."
+                for name, tensor in run.merged.items():
+                    assert tensor.isfinite().all(), f"{name} is no longer finite at {run.clock}."
+
+    def test_equal_weights_stay(self) -> None:
+        """Where all learners and the merged weights are the same, nothing moves, up to rounding."""
+        for run in self._runs(moving=False):
+            expected = {name: tensor.clone() for name, tensor in run.merged.items()}
+            for _ in run:
+                self.aggregator.update(run.clock, run.merged, run.learners)
+                for name, tensor in run.merged.items():
+                    torch.testing.assert_close(tensor, expected[name], msg=f"{name} moved away from equal weights.")
+
+    def test_never_averages_integers(self) -> None:
+        """Integer tensors (BatchNorm's counters) hold what they held, or exactly what some learner holds."""
+        for run in self._runs():
+            for _ in run:
+                allowed = [run.merged["bn.num_batches_tracked"].item()]
+                for learner in run.learners.values():
+                    allowed += [weights["bn.num_batches_tracked"].item() for weights in _offered(learner)]
+                self.aggregator.update(run.clock, run.merged, run.learners)
+                found = run.merged["bn.num_batches_tracked"].item()
+                assert found in allowed, f"num_batches_tracked became {found}, which no learner holds: {allowed}."
+
+    def test_keeps_no_state(self) -> None:
+        """Built anew before every batch, as if the run were resumed there, it merges bit by bit the same."""
+        for whole, resumed in zip(self._runs(), self._runs(), strict=True):
+            for _ in whole:
+                next(resumed)
+                self.aggregator.update(whole.clock, whole.merged, whole.learners)
+                dataclasses.replace(self.aggregator).update(resumed.clock, resumed.merged, resumed.learners)
+                for name, tensor in whole.merged.items():
+                    same = torch.equal(tensor, resumed.merged[name])
+                    assert same, f"{name} depends on what the object saw before {whole.clock}, or on chance."
+
+    def test_answers_by_the_clock(self) -> None:
+        """Redistribution and BatchNorm are decided by the clock alone: True or False, the same when asked again."""
+        for epoch in range(1, self.epochs + 1):
+            for batch in (0, 1, 2):
+                clock = Clock(self.epochs, 2, epoch, batch)
+                for question in ("redistributes", "recomputes_batch_norm"):
+                    answers = [getattr(self.aggregator, question)(clock) for _ in range(2)]
+                    answers.append(getattr(dataclasses.replace(self.aggregator), question)(clock))
+                    assert answers in ([True] * 3, [False] * 3), f"{question} answers {answers} at {clock}."
+        assert isinstance(self.aggregator.resets_optimizers, bool), "resets_optimizers must be True or False."
+
+    def _problems(self, count: int) -> list[Problem]:
+        return list(self.aggregator.problems_in_run(self.learners[:count], self.epochs))
+
+    def _runs(self, *, moving: bool = True) -> Iterator[_SimulatedRun]:
+        for count in (1, 2, 3):
+            if len(self.learners) >= count and not self._problems(count):
+                for dtype in (torch.float32, torch.float64):
+                    yield _SimulatedRun(self.learners[:count], self.epochs, dtype, moving)
+
+
+class _SimulatedRun:
+    """Learners whose weights move at random; iterating moves them through every batch and yields their fingerprint."""
+
+    def __init__(self, names: Sequence[str], epochs: int, dtype: torch.dtype, moving: bool) -> None:
+        self.clock, self.moving = Clock(epochs, batches=2), moving
+        self.generator = torch.Generator().manual_seed(0)
+        self.merged = self._weights(dtype)
+        self.learners: Mapping[str, LearnerWeights] = {
+            name: LearnerWeights(self._copy(), self._copy() if place % 2 else None) for place, name in enumerate(names)
+        }
+
+    def __iter__(self) -> Iterator[_State]:
+        return self
+
+    def __next__(self) -> list[list[float]]:
+        if self.clock.batch == self.clock.batches:
+            if self.clock.epoch == self.clock.epochs:
+                raise StopIteration
+            self.clock.start_epoch(self.clock.epoch + 1)
+        self.clock.tick()
+        if self.moving:
+            self._move()
+        return self.fingerprint()
