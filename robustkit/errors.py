@@ -1,4 +1,4 @@
-"""What can go wrong, as a family: every error a user can cause says where, what was expected, what came, and the way out."""
+"""What can go wrong, as a family: each error says where, what was expected, what came, and the way out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Path = tuple[str | int | float, ...]
 
 
 class RobustkitError(Exception):
-    """The family's head. `exit_code` is what the command line ends with: 2 for bad input, 1 for a failure while running."""
+    """The family's head. `exit_code` is the command line's: 2 for bad input, 1 for a failure while running."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""What every component is: a frozen dataclass whose fields are its YAML keys, its constructor and its reference page."""
+"""What a component is: a frozen dataclass whose fields are its YAML keys, constructor and reference page."""
 
 from __future__ import annotations
 

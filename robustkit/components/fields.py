@@ -26,13 +26,13 @@ PositiveInt: TypeAlias = Annotated[int, Ge(1)]
 NonNegativeInt: TypeAlias = Annotated[int, Ge(0)]
 
 Build: TypeAlias = Callable[[type, Any, Path], tuple[Any, list[Problem]]]
-"""Makes a component of the given kind from plain data; the recipe's builder hands one in, Python arguments need none."""
+"""Makes a component of a kind from plain data; the recipe's builder hands one in, Python arguments need none."""
 
 _FRACTION = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*/\s*([\d.]+(?:[eE][-+]?\d+)?)\s*")
 
 
 @cache
-def field_types(cls: type) -> dict[str, Any]:
+def field_types(cls: Any) -> dict[str, Any]:
     """The annotations of a dataclass, with `Annotated` kept."""
     return get_type_hints(cls, include_extras=True)
 

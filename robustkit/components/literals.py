@@ -1,4 +1,4 @@
-"""The components that plain recipe values stand for, and the defaults the core itself needs, as a plugin like any other."""
+"""The components that plain recipe values stand for and the core's own defaults, as a plugin like any other."""
 
 from __future__ import annotations
 

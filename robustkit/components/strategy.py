@@ -13,7 +13,7 @@ from robustkit.components.component import Component
 
 @dataclass(frozen=True)
 class Strategy(Component):
-    """A learner's training objective. Make adversarial examples with `robustkit.perturb(attack, model, images, labels)`."""
+    """A learner's objective. Adversarial examples come from `robustkit.perturb(attack, model, images, labels)`."""
 
     kind: ClassVar[str] = "strategy"
 

@@ -24,7 +24,7 @@ class RunData:
         train, test = recipe.dataset.load("train"), recipe.dataset.load("test")
         if train.image_shape != test.image_shape or train.class_names != test.class_names:
             raise DataError(
-                f"dataset {recipe.dataset.name}: training images are {train.image_shape} in {train.num_classes} classes, "
+                f"dataset {recipe.dataset.name}: training images {train.image_shape} in {train.num_classes} classes, "
                 f"test images {test.image_shape} in {test.num_classes}."
             )
         held_out = recipe.validation_examples
@@ -63,8 +63,8 @@ class RunData:
             yield images, labels
 
     def plain_batches(self) -> Iterator[Tensor]:
-        """All training images in their own order, without augmentation: what BatchNorm statistics are recomputed from."""
-        for indices in torch.arange(len(self.train)).split(self.recipe.batch_size):
+        """All training images in order, without augmentation: what BatchNorm statistics are recomputed from."""
+        for indices in torch.split(torch.arange(len(self.train)), self.recipe.batch_size):
             yield self.read(self.train, indices)[0]
 
     def read(self, examples: Examples, indices: Tensor) -> tuple[Tensor, Tensor]:

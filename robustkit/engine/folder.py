@@ -80,7 +80,7 @@ def new_folder(name: str, output: str | Path | None) -> Path:
         path = Path(output)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InputError(
-                f"{path}: is there already. Choose another --output, or go on from it with --resume if it is the same run."
+                f"{path}: is there already. Choose another --output, or go on with --resume if it is the same run."
             )
         return path
     number, path = 1, Path("runs") / name

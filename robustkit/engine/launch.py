@@ -96,9 +96,9 @@ def _surroundings(recipe: Recipe) -> Iterator[None]:
     try:
         if recipe.threads is not None:
             torch.set_num_threads(recipe.threads)
-        cudnn.deterministic, cudnn.benchmark = True, False  # type: ignore[assignment]
+        cudnn.deterministic, cudnn.benchmark = True, False
         with private_randomness(seed, choose_device(recipe.device)):
             yield
     finally:
         torch.set_num_threads(threads)
-        cudnn.deterministic, cudnn.benchmark = before  # type: ignore[assignment]
+        cudnn.deterministic, cudnn.benchmark = before

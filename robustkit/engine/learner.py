@@ -32,7 +32,7 @@ class Learner:
         self.optimizer = self._new_optimizer()
 
     def step(self, images: Tensor, labels: Tensor, clock: Clock) -> None:
-        """Train on one batch: augment, attack, loss, backward, optimizer, moving average. Called before the clock ticks."""
+        """Train on one batch: augment, attack, loss, backward, optimizer, average. Called before the clock ticks."""
         self._set_lr(rate_at(self.recipe.optimizer.lr, clock))
         seed = derive(self.seed, "learner", self.name, clock.step)
         torch.manual_seed(seed)
@@ -62,8 +62,8 @@ class Learner:
             return
         batch = int((~finite).nonzero()[0])
         raise TrainingError(
-            f"learner {self.name!r}: the loss is {float(self.losses[batch])} in epoch {epoch}, batch {batch + 1}. {kept} "
-            "A smaller learning rate, a warm-up, or weaker augmentation may help."
+            f"learner {self.name!r}: the loss is {float(self.losses[batch])} in epoch {epoch}, batch {batch + 1}. "
+            f"{kept} A smaller learning rate, a warm-up, or weaker augmentation may help."
         )
 
     def mean_loss(self) -> float:
@@ -79,15 +79,14 @@ class Learner:
             with held_batch_norm(self.model, hold=bool(losses)):
                 loss = self.recipe.strategy.loss(self.model, images, labels)
             if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
-                raise TrainingError(
-                    f"learner {self.name!r}: strategy {self.recipe.strategy.name!r} must return a differentiable scalar, "
-                    f"got {loss!r}."
-                )
+                strategy = self.recipe.strategy.name
+                text = f"strategy {strategy!r} must return a differentiable scalar, got {loss!r}."
+                raise TrainingError(f"learner {self.name!r}: {text}")
             loss.backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
             return loss
 
-        self.optimizer.step(closure)
+        self.optimizer.step(closure)  # type: ignore[arg-type]
         return losses[0]
 
     def _update_average(self, step: int) -> None:

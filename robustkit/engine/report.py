@@ -13,7 +13,7 @@ from robustkit.evaluation.measurement import Measurement
 from robustkit.recipe.lock import plain
 from robustkit.recipe.schema import Recipe
 
-CAUTION = "Robust accuracy is an upper bound: it holds for these attacks on these examples, and a stronger attack may lower it."
+CAUTION = "Robust accuracy is an upper bound: it holds for these attacks on these examples; a stronger one may lower it."
 
 
 def final_report(
@@ -74,8 +74,8 @@ def report_text(report: Mapping[str, Any]) -> str:
         "",
         markdown_table(["network", *columns], rows),
         "",
-        f"Accuracy on {report['examples']['test']:,} test examples with 95 % Wilson intervals. An example counts under an "
-        "attack if it is classified right clean and attacked; in the worst case, under every attack.",
+        f"Accuracy on {report['examples']['test']:,} test examples with 95 % Wilson intervals. An example counts "
+        "under an attack if it is classified right clean and attacked; in the worst case, under every attack.",
         "",
         report["selection"]["text"],
         "",

@@ -1,4 +1,4 @@
-"""Natural and robust accuracy of a network under any attacks, every network on the same examples and the same starts."""
+"""Natural and robust accuracy under any attacks, every network on the same examples and the same starts."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _measure(
     started = time.perf_counter()
     everything = torch.arange(len(examples))
     natural = torch.zeros(len(examples), dtype=torch.bool)
-    for indices in everything.split(batch_size):
+    for indices in torch.split(everything, batch_size):
         images, labels = _batch(examples, indices, parameter)
         natural[indices] = _right(model, images, labels, examples.num_classes).cpu()
         report("natural", int(indices[-1]) + 1, len(examples))
@@ -72,7 +72,7 @@ def _measure(
     for name, attack in attacks.items():
         started = time.perf_counter()
         robust = natural.clone()
-        for number, indices in enumerate(everything[natural].split(batch_size)):
+        for number, indices in enumerate(torch.split(everything[natural], batch_size)):
             images, labels = _batch(examples, indices, parameter)
             adversarial = perturb(attack, model, images, labels, seed=derive(seed, name, number))
             robust[indices] = _right(model, adversarial, labels, examples.num_classes).cpu()

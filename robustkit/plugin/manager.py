@@ -19,6 +19,8 @@ from robustkit.plugin import hookspecs
 from robustkit.plugin.registry import KINDS, Origin, Registry
 
 GROUP = "robustkit"
+HOOKS = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, "robustkit_spec"))
+"""The names of all hooks."""
 
 
 class Plugins:
@@ -88,15 +90,8 @@ class Plugins:
         ]
         if misspelled:
             self.hooks.unregister(module)
-            names = [name for name in vars(hookspecs) if name.startswith("register_")] + [
-                "run_started",
-                "epoch_ended",
-                "run_ended",
-            ]
-            texts = [f"{name!r}.{did_you_mean(name, names)}" for name in misspelled]
-            raise PluginError(
-                f"plugin {origin} implements an unknown hook {' and '.join(texts)} {known(names)} {_way_out(origin)}"
-            )
+            texts = " and ".join(f"{name!r}.{did_you_mean(name, HOOKS)}" for name in misspelled)
+            raise PluginError(f"plugin {origin} implements an unknown hook {texts} {known(HOOKS)} {_way_out(origin)}")
         self.registry.origins.append(origin)
         for kind, (_, hook) in KINDS.items():
             for cls in self._ask(module, origin, hook, list):
@@ -137,7 +132,7 @@ def _way_out(origin: Origin) -> str:
 
 
 def _what_is_missing(entry: EntryPoint, module: str) -> str:
-    """What a plugin needs and how to get it: the extra of its own package, where the metadata tells, else the package."""
+    """What a plugin needs, and which extra of its own package installs it where the metadata tells."""
     if entry.module == module or entry.module.startswith(f"{module}."):
         return f"its own module {module!r} is missing, so the package is only half installed: install it again."
     missing = module.split(".")[0].replace("_", "-").lower()

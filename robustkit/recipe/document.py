@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +70,7 @@ def parse(text: str, source: str) -> Document:
             if root is not None:
                 document.data = _Reader(document, loader, lines).read(root, (), ())
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = min(mark.line, len(lines) - 1) if mark else 0
@@ -107,7 +107,7 @@ class _Reader:
             key = self._scalar(key_node)
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
-            if not isinstance(key, Hashable):
+            if not isinstance(key, str | int | float):
                 raise yaml.MarkedYAMLError(problem="a key must be one word or number", problem_mark=key_node.start_mark)
             if key in written:
                 first = written[key].start_mark.line + 1
@@ -127,7 +127,7 @@ class _Reader:
     def _scalar(self, node: yaml.Node) -> Any:
         if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:timestamp":
             return node.value
-        return self.loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+        return self.loader.construct_object(node, deep=True)
 
     def _place(self, node: yaml.Node) -> Place:
         start, end = node.start_mark, node.end_mark
@@ -166,20 +166,22 @@ def _holder(document: Document, steps: list[str], word: str) -> tuple[Any, Path]
     """What holds the last step of an override's path; sections that are missing on the way are made."""
     if document.data is None:
         document.data = {}
-    here, path = document.data, ()
+    here: Any = document.data
+    path: Path = ()
     for index, step in enumerate(steps):
         if isinstance(here, list) and not (step.isdigit() and int(step) < len(here)):
             raise InputError(
                 f"override {word!r}: {dotted(path)} is a list of {len(here)}, {step!r} is none of its places."
             )
         if not isinstance(here, Mapping | list):
-            raise InputError(f"override {word!r}: {dotted(path) or 'the recipe'} is {here!r}, it has no key {step!r}.")
+            text = f"{dotted(path) or 'the recipe'} is {here!r}, it has no key {step!r}."
+            raise InputError(f"override {word!r}: {text}")
         if index == len(steps) - 1:
             return here, path
         key: Any = int(step) if isinstance(here, list) else step
         below = here[key] if isinstance(here, list) else here.get(key)
         if below is None or isinstance(below, str):
             below = {} if below is None else {"use": below}
-            here[key] = below  # type: ignore[index]
+            here[key] = below
         here, path = below, (*path, key)
     raise AssertionError("an override has at least one step")

@@ -20,7 +20,7 @@ def load_recipe(recipe: str | Path | Mapping[str, Any], *overrides: str, registr
     """Read, check and build a recipe.
 
     Args:
-        recipe: a file, a results folder (whose lock is read), the name of an installed recipe, or the plain data itself.
+        recipe: a file, a results folder (its lock is read), the name of an installed recipe, or plain data.
         overrides: `path=value` words, for example `"epochs=2"` or `"learners.natural.optimizer.lr=0.1"`.
         registry: where components are looked up; by default, the installed plugins.
 

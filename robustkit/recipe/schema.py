@@ -69,8 +69,8 @@ class EvaluationRecipe(Checked):
         for section, attacks in (("attacks", self.attacks), ("final_attacks", self.final_attacks)):
             for name in attacks:
                 if not _NAME.fullmatch(name) or name in ("natural", "worst-case"):
-                    text = f"expected a name of letters, digits, '-', '_' and '.', not natural or worst-case, got {name!r}."
-                    yield Problem((section, name), text, on_key=True)
+                    text = "expected a name of letters, digits, '-', '_' and '.', not natural or worst-case"
+                    yield Problem((section, name), f"{text}, got {name!r}.", on_key=True)
         choices = ["last", "natural", *self.attacks]
         if self.select_by not in choices:
             text = f"expected last, natural or the name of one of evaluation.attacks, got {self.select_by!r}."
