@@ -7,13 +7,15 @@ import dataclasses
 from typing import Any, ClassVar
 
 from robustkit.components.component import Component
+from robustkit.errors import InputError
 from robustkit.plugin.registry import KINDS, Origin, Registry
 
 
 class ComponentSuite:
     """Checks of any component. Subclass the suite of the component's kind, not this class.
 
-    A subclass sets the attribute that is named like the kind: `attack = MyAttack()`.
+    A subclass sets the attribute that is named like the kind: `attack = MyAttack()`. Where it is missing or no such
+    component, every test raises an InputError that says so.
     """
 
     kind: ClassVar[str]
@@ -21,10 +23,9 @@ class ComponentSuite:
 
     def __getattr__(self, name: str) -> Any:
         if name == getattr(type(self), "kind", None):
-            example = f"{name} = My{name.capitalize()}(...)"
-            raise AttributeError(
-                f"{type(self).__name__} does not say what to test: set `{example}` in the class, or set `self.{name}` in "
-                "a fixture with autouse=True."
+            raise InputError(
+                f"{type(self).__name__} does not say what to test: set `{name} = My{name.capitalize()}(...)` in the "
+                f"class, or `self.{name}` in a fixture with autouse=True."
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
@@ -33,9 +34,8 @@ class ComponentSuite:
         """What is tested."""
         component, (base, _) = getattr(self, self.kind), KINDS[self.kind]
         if not isinstance(component, base):
-            raise TypeError(
-                f"{type(self).__name__}.{self.kind} must be an instance of robustkit.{base.__name__}, got {component!r}."
-            )
+            expected = f"an instance of robustkit.{base.__name__}"
+            raise InputError(f"{type(self).__name__}.{self.kind} must be {expected}, got {component!r}.")
         return component
 
     def test_can_be_registered(self) -> None:
@@ -71,4 +71,7 @@ class ComponentSuite:
         """The class has a docstring of its own; the reference page starts with it."""
         cls = type(self.component)
         text = vars(cls).get("__doc__") or ""
-        assert text and not text.startswith(f"{cls.__name__}("), f"{cls.__name__} needs a docstring that says what it is."
+        own = text != "" and not text.startswith(
+            f"{cls.__name__}("
+        )  # which is what @dataclass writes where there is none
+        assert own, f"{cls.__name__} needs a docstring that says what it is."

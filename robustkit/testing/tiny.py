@@ -35,6 +35,6 @@ def tiny_batch(
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[Tensor, Tensor]:
-    """Return random images (size, *image_shape) in [0, 1] and labels (size,), int64, that take turns over the classes."""
+    """Return random images (size, *image_shape) in [0, 1] and labels (size,), int64, that go round the classes."""
     images = torch.rand(size, *image_shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
     return images, torch.arange(size) % num_classes

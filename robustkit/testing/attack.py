@@ -1,0 +1,94 @@
+"""What the engine expects of attacks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from robustkit.attacking.door import perturb
+from robustkit.attacking.isolation import frozen, private_randomness
+from robustkit.components.architecture import ImageShape
+from robustkit.components.attack import Attack, Budget
+from robustkit.testing.component import ComponentSuite
+from robustkit.testing.tiny import tiny_batch, tiny_model
+from robustkit.testing.unchanged import unchanged
+
+_ORDERS = {"Linf": torch.inf, "L2": 2, "L1": 1}
+
+
+class AttackSuite(ComponentSuite):
+    """Checks an attack on a tiny network, through `robustkit.perturb` as the engine runs it."""
+
+    kind = "attack"
+    attack: Attack
+    num_classes: int = 10
+    image_shape: ImageShape = (3, 8, 8)
+
+    def test_budget_is_a_promise(self) -> None:
+        """`budget` is None or names a known norm and a positive eps."""
+        budget = self.attack.budget
+        assert budget is None or isinstance(budget, Budget), f"budget must be a Budget or None, got {budget!r}."
+        if budget is not None:
+            assert budget.norm in _ORDERS, f"expected a norm of {', '.join(_ORDERS)}, got {budget.norm!r}."
+            assert budget.eps > 0, f"expected a positive eps, got {budget.eps}."
+
+    def test_stays_inside_its_budget(self) -> None:
+        """Results are images of the same shape and type in [0, 1], inside `budget`; black and white ones too."""
+        images, labels = self._batch()
+        images[0], images[1] = 0.0, 1.0
+        adversarial = perturb(self.attack, self._model(), images, labels, seed=0)
+        assert adversarial.shape == images.shape
+        assert adversarial.dtype == images.dtype
+        assert adversarial.min() >= 0
+        assert adversarial.max() <= 1
+        budget = self.attack.budget
+        if budget is not None:
+            moved = (adversarial.double() - images.double()).flatten(1)
+            farthest = float(torch.linalg.vector_norm(moved, _ORDERS[budget.norm], dim=1).max())
+            assert farthest <= budget.eps * (1 + 1e-5) + 1e-6, f"an image moved by {farthest:g}, outside {budget}."
+
+    def test_takes_one_image(self) -> None:
+        """A batch of one image is attacked too."""
+        images, labels = tiny_batch(1, num_classes=self.num_classes, image_shape=self.image_shape)
+        assert perturb(self.attack, self._model(), images, labels, seed=0).shape == images.shape
+
+    def test_takes_one_channel(self) -> None:
+        """Gray images are attacked too."""
+        shape = (1, *self.image_shape[1:])
+        images, labels = tiny_batch(num_classes=self.num_classes, image_shape=shape)
+        model = tiny_model(self.num_classes, channels=1)
+        assert perturb(self.attack, model, images, labels, seed=0).shape == images.shape
+
+    def test_repeats_with_equal_seeds(self) -> None:
+        """Equal seeds give, bit by bit, the same images, whatever was drawn elsewhere."""
+        images, labels = self._batch()
+        first = perturb(self.attack, self._model(), images, labels, seed=5)
+        torch.rand(7)
+        again = perturb(self.attack, self._model(), images, labels, seed=5)
+        assert torch.equal(first, again), "equal seeds gave different images: draw from torch, numpy or random only."
+
+    def test_leaves_the_batch_alone(self) -> None:
+        """Called directly, it changes neither the images nor the labels it is given."""
+        images, labels = self._batch()
+        given, model = (images.clone(), labels.clone()), self._model()
+        with frozen(model), private_randomness(0, images.device):
+            self.attack(model, images, labels)
+        assert torch.equal(images, given[0]), "the attack changed its images in place."
+        assert torch.equal(labels, given[1]), "the attack changed its labels in place."
+        assert not images.requires_grad, "the attack left requires_grad set on its images."
+
+    def test_leaves_the_model_alone(self) -> None:
+        """Modes (one layer is in eval mode in a model in train mode), parameters, gradients, buffers are as before."""
+        model = self._model()
+        next(module for module in model.modules() if isinstance(module, nn.BatchNorm2d)).eval()
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        images, labels = self._batch()
+        with unchanged(model, buffers=True):
+            perturb(self.attack, model, images, labels, seed=0)
+
+    def _model(self) -> nn.Module:
+        return tiny_model(self.num_classes, self.image_shape[0])
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        return tiny_batch(num_classes=self.num_classes, image_shape=self.image_shape)
