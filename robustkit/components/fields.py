@@ -28,6 +28,7 @@ NonNegativeInt: TypeAlias = Annotated[int, Ge(0)]
 Build: TypeAlias = Callable[[type, Any, Path], tuple[Any, list[Problem]]]
 """Makes a component of a kind from plain data; the recipe's builder hands one in, Python arguments need none."""
 
+_BOUNDS: Mapping[type, str] = {Ge: "of at least", Gt: "above", Le: "of at most", Lt: "below"}
 _FRACTION = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*/\s*([\d.]+(?:[eE][-+]?\d+)?)\s*")
 
 
@@ -76,12 +77,17 @@ def section(cls: type, value: Any, path: Path, build: Build | None = None) -> tu
         if key not in names:
             text = f"unknown key {key!r}.{did_you_mean(str(key), names)} {known(names)}"
             problems.append(Problem((*path, key), text, on_key=True))
+    missing = []
     for field in fields(cls):
         if field.name in value:
             arguments[field.name], found = convert(hints[field.name], value[field.name], (*path, field.name), build)
             problems += found
         elif field.default is MISSING and field.default_factory is MISSING:
-            problems.append(Problem(path, f"needs {field.name!r}, which has no default. {known(names)}"))
+            missing.append(repr(field.name))
+    if missing:
+        have = "which has no default" if len(missing) == 1 else "which have no defaults"
+        listed = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
+        problems.append(Problem(path, f"needs {listed}, {have}."))
     if problems:
         good = {name: value for name, value in arguments.items() if not _touches(problems, (*path, name))}
         among = cls.problems_among(good, value) if hasattr(cls, "problems_among") else ()
@@ -105,7 +111,7 @@ def shown(value: Any) -> str:
     """A value as an error message shows it: short, and with its type where that is the point."""
     text = repr(value)
     text = text if len(text) <= 80 else text[:77] + "..."
-    return f"{text} ({type(value).__name__})" if isinstance(value, str | bool | list | tuple | Mapping) else text
+    return f"{text} ({type(value).__name__})" if isinstance(value, bool | list | tuple | Mapping) else text
 
 
 def _bare(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -210,8 +216,11 @@ def _leaf(annotation: Any, bare: Any, value: Any, path: Path) -> tuple[Any, list
     try:
         return _adapter(annotation).validate_python(value, strict=True), []
     except ValidationError as error:
-        wanted = error.errors()[0]["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+        known_range = all(type(constraint) in _BOUNDS for constraint in _bare(annotation)[1])
+        wanted = describe(annotation) if known_range else error.errors()[0]["msg"].removeprefix("Input should be ")
         hint = did_you_mean(str(value), map(str, get_args(bare))) if get_origin(bare) is Literal else ""
+        if bare is str and isinstance(value, bool | int | float):
+            hint = " Put it in quotes, so that YAML reads it as text."
         return None, [Problem(path, f"expected {wanted}, got {shown(value)}.{hint}")]
 
 
@@ -226,8 +235,14 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
 
 
 def describe(annotation: Any) -> str:
-    """The annotation in a recipe writer's words: 'a number', 'a list of augmentations', 'an attack'."""
-    bare, _ = _bare(annotation)
+    """The annotation in a recipe writer's words: 'a number above 0', 'a list of augmentations', 'an attack'."""
+    bare, constraints = _bare(annotation)
+    limits = [limit for limit in constraints if type(limit) in _BOUNDS]
+    bounds = [f"{_BOUNDS[type(limit)]} {getattr(limit, type(limit).__name__.lower()):g}" for limit in limits]
+    if [type(limit) for limit in limits] == [Ge, Le]:
+        bounds = [f"from {limits[0].ge:g} to {limits[1].le:g}"]
+    if bounds:
+        return f"{describe(bare)} {' and '.join(bounds)}"
     origin, arguments = get_origin(bare), get_args(bare)
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(describe(argument) for argument in arguments))

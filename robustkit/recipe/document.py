@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import yaml
 
+from robustkit.components.fields import number, shown
 from robustkit.errors import InputError, Path, Problem, dotted
 
-_MOST_NODES = 100_000  # aliases of aliases could otherwise fill the memory
+_MOST_NODES = 20_000  # aliases of aliases could otherwise fill the memory
+_DEEPEST = 100  # deeper nesting would exhaust Python's stack somewhere, without a place to show
+_WIDEST = 160  # columns of a line that a message shows
+_TAG = "tag:yaml.org,2002:"
+_MERGE = f"{_TAG}merge"
+_TEXT = {f"{_TAG}{name}" for name in ("str", "timestamp", "value", "merge")}  # read as written: a recipe has no dates
+_PLAIN = _TEXT | {f"{_TAG}{name}" for name in ("null", "bool", "int", "float", "seq", "map")}
 
 
 @dataclass(frozen=True)
@@ -27,9 +34,13 @@ class Place:
         """The problem as `source:line:column: path: message`, with the line itself and the word underlined."""
         number = str(self.line)
         margin = " " * len(number)
-        underline = " " * (self.column - 1) + "^" * max(1, min(self.length, len(self.text) - self.column + 1))
+        start = max(0, self.column - _WIDEST // 2) if len(self.text) > _WIDEST else 0
+        line = self.text[start : start + _WIDEST]
+        shown = "".join(letter if letter.isprintable() else " " for letter in line)  # a tab is one column, too
+        before = self.column - 1 - start
+        underline = " " * before + "^" * max(1, min(self.length, len(line) - before))
         head = f"{self.source}:{self.line}:{self.column}: {problem}"
-        return f"{head}\n  {number} | {self.text}\n  {margin} | {underline}"
+        return f"{head}\n  {number} | {shown}\n  {margin} | {underline}"
 
 
 @dataclass
@@ -53,6 +64,12 @@ class Document:
             path = path[:-1]
         return self.values[path] if path == problem.path or not path else self.keys.get(path, self.values[path])
 
+    def forget(self, path: Path) -> None:
+        """Drop the places of what was written at this path and below: something else stands there now."""
+        for places in (self.values, self.keys):
+            for gone in [known for known in places if known[: len(path)] == path]:
+                del places[gone]
+
     def show(self, problem: Problem) -> str:
         """The problem with its place."""
         place = self.place(problem)
@@ -60,7 +77,10 @@ class Document:
 
 
 def parse(text: str, source: str) -> Document:
-    """Read YAML as plain data only; every repeated key and unreadable value becomes a problem of the document."""
+    """Read YAML as plain data only, noting the place of every word.
+
+    What cannot be read, and every repeated key, becomes a problem of the document.
+    """
     document = Document(source)
     lines = text.splitlines() or [""]
     try:
@@ -71,15 +91,42 @@ def parse(text: str, source: str) -> Document:
                 document.data = _Reader(document, loader, lines).read(root, (), ())
         finally:
             loader.dispose()
+    except _RefusedError as error:
+        _unreadable(document, lines, error.node.start_mark, str(error))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = min(mark.line, len(lines) - 1) if mark else 0
-        column = mark.column + 1 if mark and mark.line < len(lines) else len(lines[line]) + 1
-        document.values[()] = Place(source, line + 1, column, 1, lines[line])
-        document.problems.append(Problem((), f"this is not YAML: {error.problem or error}."))
-    except (yaml.YAMLError, RecursionError) as error:
-        document.problems.append(Problem((), f"this is not YAML: {error}."))
+        _unreadable(document, lines, error.problem_mark or error.context_mark, f"this is not YAML: {_reason(error)}.")
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position].splitlines(keepends=True) or [""]
+        column = len(before[-1])
+        mark = yaml.Mark(source, error.position, len(before) - 1, column, None, 0)
+        _unreadable(document, lines, mark, f"this is not YAML: the character U+{error.character:04X} is not allowed.")
+    except RecursionError:
+        _unreadable(document, lines, None, f"this is nested deeper than {_DEEPEST} levels.")
     return document
+
+
+def _unreadable(document: Document, lines: Sequence[str], mark: yaml.Mark | None, message: str) -> None:
+    line = min(mark.line, len(lines) - 1) if mark else 0
+    column = 1 if mark is None else mark.column + 1 if mark.line < len(lines) else len(lines[line]) + 1
+    document.values[()] = Place(document.source, line + 1, column, 1, lines[line])
+    document.problems.append(Problem((), message))
+
+
+def _reason(error: yaml.MarkedYAMLError) -> str:
+    """What PyYAML found, with where the section began that it was reading."""
+    context, began, found = error.context, error.context_mark, error.problem_mark
+    if context and began and found and began.line != found.line and context.startswith("while"):
+        context = f"{context} that starts in line {began.line + 1}"
+    tab = ". Indent with spaces" if error.problem and "'\\t'" in error.problem else ""
+    return ", ".join(part for part in (context, error.problem) if part) + tab
+
+
+class _RefusedError(Exception):
+    """YAML that a recipe must not contain."""
+
+    def __init__(self, node: yaml.Node, message: str) -> None:
+        self.node = node
+        super().__init__(message)
 
 
 class _Reader:
@@ -89,11 +136,17 @@ class _Reader:
         self.document, self.loader, self.lines, self.count = document, loader, lines, 0
 
     def read(self, node: yaml.Node, path: Path, above: tuple[yaml.Node, ...]) -> Any:
+        """The node's data; `above` are the nodes around it."""
         self.count += 1
-        if node in above or self.count > _MOST_NODES:
-            raise yaml.MarkedYAMLError(
-                problem="an alias that contains itself, or far too many", problem_mark=node.start_mark
-            )
+        if self.count > _MOST_NODES:
+            raise _RefusedError(node, f"with all its aliases this has more than {_MOST_NODES} entries.")
+        if node in above:
+            raise _RefusedError(node, "this section contains itself, through an alias.")
+        if len(above) > _DEEPEST:
+            raise _RefusedError(node, f"this is nested deeper than {_DEEPEST} levels.")
+        if node.tag not in _PLAIN:
+            tag = f"!!{node.tag.removeprefix(_TAG)}" if node.tag.startswith(_TAG) else node.tag
+            raise _RefusedError(node, f"the tag {tag} is refused: a recipe is plain data.")
         self.document.values[path] = self._place(node)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, (*above, node))
@@ -102,32 +155,49 @@ class _Reader:
         return self._scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, path: Path, above: tuple[yaml.Node, ...]) -> dict[Any, Any]:
+        data = self._merged(node, path, above)
         written: dict[Any, yaml.Node] = {}
-        for key_node, _ in node.value:
-            key = self._scalar(key_node)
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            if not isinstance(key, str | int | float):
-                raise yaml.MarkedYAMLError(problem="a key must be one word or number", problem_mark=key_node.start_mark)
-            if key in written:
-                first = written[key].start_mark.line + 1
-                problem = Problem(
-                    (*path, key), f"this key stands twice in one section; first in line {first}.", on_key=True
-                )
-                self.document.problems.append(problem)
-            written[key] = key_node
-        self.loader.flatten_mapping(node)
-        data = {}
         for key_node, value_node in node.value:
-            key = self._scalar(key_node)
-            self.document.keys[(*path, key)] = self._place(key_node)
+            if key_node.tag == _MERGE:
+                continue
+            key = self._scalar(key_node) if key_node.tag in _PLAIN else None
+            if not isinstance(key, str | int | float):
+                raise _RefusedError(key_node, "a key must be one word or number.")
+            if key in written:
+                text = f"this key stands twice in one section; first in line {written[key].start_mark.line + 1}."
+                self.document.problems.append(Problem((*path, key), text, on_key=True))
+            written[key] = key_node
+            if key in data:
+                self.document.forget((*path, key))
             data[key] = self.read(value_node, (*path, key), above)
+            place = self.document.keys[(*path, key)] = self._place(key_node)
+            if isinstance(value_node, yaml.CollectionNode) and value_node.start_mark.line + 1 != place.line:
+                self.document.values[(*path, key)] = place  # of a section in lines of its own, its head is the place
+        return data
+
+    def _merged(self, node: yaml.MappingNode, path: Path, above: tuple[yaml.Node, ...]) -> dict[Any, Any]:
+        """What `<<: *name` brings into a section: as if written there, but what the section itself says goes first."""
+        place = self.document.values[path]
+        data: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == _MERGE:
+                sources = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
+                for source in reversed(sources):  # of several, the first goes first
+                    if not isinstance(source, yaml.MappingNode):
+                        raise _RefusedError(source, "expected a section, or a list of sections, to merge with '<<'.")
+                    data |= self.read(source, path, above)
+        self.document.values[path] = place
         return data
 
     def _scalar(self, node: yaml.Node) -> Any:
-        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:timestamp":
+        if node.tag in _TEXT:
             return node.value
-        return self.loader.construct_object(node, deep=True)
+        try:
+            return self.loader.construct_object(node, deep=True)
+        except (ValueError, KeyError, OverflowError) as error:
+            text = node.value if len(node.value) <= 40 else f"{node.value[:37]}..."
+            kind = node.tag.removeprefix(_TAG)
+            raise _RefusedError(node, f"expected {kind}, got {text!r}, which cannot be read as such.") from error
 
     def _place(self, node: yaml.Node) -> Place:
         start, end = node.start_mark, node.end_mark
@@ -150,16 +220,26 @@ def override(document: Document, word: str) -> None:
         )
     value = parse(text, "override")
     if value.problems:
-        raise InputError(f"override {word!r}: the value is not YAML: {value.problems[0].message}")
+        raise InputError(f"override {word!r}: {value.problems[0].message}")
     holder, path = _holder(document, steps, word)
-    place = Place("override", 1, len(dotted_path) + 2, max(1, len(text)), word)
-    key: Any = int(steps[-1]) if isinstance(holder, list) else steps[-1]
+    key = _step_in(holder, steps[-1])
     holder[key] = value.data
-    for places in (document.values, document.keys):
-        for known in [other for other in places if other[: len(path) + 1] == (*path, key)]:
-            del places[known]
-    document.values[(*path, key)] = place
-    document.keys[(*path, key)] = Place("override", 1, 1, len(dotted_path), word)
+    here, ahead = (*path, key), len(dotted_path) + 1
+    document.forget(here)
+    document.values[here] = Place("override", 1, ahead + 1, max(1, len(text)), word)
+    document.keys[here] = Place("override", 1, 1, len(dotted_path), word)
+    for places, of_value in ((document.values, value.values), (document.keys, value.keys)):
+        for below, place in of_value.items():
+            if below:
+                places[*here, *below] = replace(place, column=place.column + ahead, text=word)
+
+
+def _step_in(holder: Any, step: str) -> Any:
+    """A path's step as the key that the holder knows: a place in a list, a number among numbers, else the word."""
+    if isinstance(holder, list):
+        return int(step)
+    value = number(step)
+    return value if step not in holder and value in holder else step
 
 
 def _holder(document: Document, steps: list[str], word: str) -> tuple[Any, Path]:
@@ -169,19 +249,17 @@ def _holder(document: Document, steps: list[str], word: str) -> tuple[Any, Path]
     here: Any = document.data
     path: Path = ()
     for index, step in enumerate(steps):
-        if isinstance(here, list) and not (step.isdigit() and int(step) < len(here)):
-            raise InputError(
-                f"override {word!r}: {dotted(path)} is a list of {len(here)}, {step!r} is none of its places."
-            )
+        name = dotted(path) or "the recipe"
         if not isinstance(here, Mapping | list):
-            text = f"{dotted(path) or 'the recipe'} is {here!r}, it has no key {step!r}."
-            raise InputError(f"override {word!r}: {text}")
+            raise InputError(f"override {word!r}: {name} is {shown(here)}, it has no key {step!r}.")
+        if isinstance(here, list) and not (step.isdecimal() and int(step) < len(here)):
+            raise InputError(f"override {word!r}: {name} is a list of {len(here)}, {step!r} is none of its places.")
         if index == len(steps) - 1:
-            return here, path
-        key: Any = int(step) if isinstance(here, list) else step
+            break
+        key = _step_in(here, step)
         below = here[key] if isinstance(here, list) else here.get(key)
         if below is None or isinstance(below, str):
             below = {} if below is None else {"use": below}
-            here[key] = below
+            cast(Any, here)[key] = below
         here, path = below, (*path, key)
-    raise AssertionError("an override has at least one step")
+    return here, path

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from robustkit.errors import RecipeError, did_you_mean, known
+from robustkit.errors import Problem, RecipeError, did_you_mean, known
 from robustkit.plugin.manager import installed
 from robustkit.plugin.registry import Registry
 from robustkit.recipe.builder import Builder
@@ -47,9 +47,11 @@ def build_recipe(document: Document, registry: Registry) -> Recipe:
     """
     problems = list(document.problems)
     recipe: Any = None
-    if document.data is not None or not problems:
-        recipe, found = Builder(registry).build(Recipe, {} if document.data is None else document.data)
+    if document.data is not None:
+        recipe, found = Builder(registry).build(Recipe, document.data)
         problems += found
+    elif not problems:
+        problems.append(Problem((), "this recipe is empty."))
     if problems:
         unique = {(problem.path, problem.message): problem for problem in problems}
         shown = [(document.place(problem), document.show(problem)) for problem in unique.values()]
@@ -70,14 +72,16 @@ def read_recipe(recipe: str | Path, registry: Registry) -> tuple[str, str]:
         RecipeError: there is no such file or name, or it cannot be read.
     """
     path = Path(recipe)
-    if path.is_dir():
-        path = path / LOCK
     name = str(recipe).removesuffix(".yaml")
     try:
+        if path.is_dir():
+            path = path / LOCK
         if not path.is_file() and name in registry.recipes:
             return f"{name}.yaml", registry.recipes[name][0].read_text(encoding="utf-8")
         return str(path), path.read_text(encoding="utf-8")
     except FileNotFoundError:
+        if path.name == LOCK and path.parent.is_dir():
+            raise RecipeError(f"{recipe}: expected a recipe or a results folder, this folder has no {LOCK}.") from None
         hint = did_you_mean(Path(name).name, registry.recipes)
         raise RecipeError(
             f"{recipe}: there is no such file, results folder or installed recipe.{hint} {known(registry.recipes)}"

@@ -148,8 +148,11 @@ def _problems_with_names(names: list[str], whole: bool) -> Iterator[Problem]:
     if whole and not names:
         yield Problem(("learners",), "expected at least one learner, got none.")
     for name in names:
-        if not _NAME.fullmatch(name) or name == "global":
-            text = f"expected a name of letters, digits, '-', '_' and '.', not 'global', got {name!r}."
+        if name == "global":
+            text = "'global' is what results call the merged network: choose another name."
+            yield Problem(("learners", name), text, on_key=True)
+        elif not _NAME.fullmatch(name):
+            text = f"expected a name of letters, digits, '-', '_' and '.', got {name!r}."
             yield Problem(("learners", name), text, on_key=True)
 
 
