@@ -14,7 +14,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, TypeAlias, Union, cast, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from robustkit.errors import ComponentError, Path, Problem, did_you_mean, known
 
@@ -96,6 +96,8 @@ def section(cls: type, value: Any, path: Path, build: Build | None = None) -> tu
         return cls(**arguments), []
     except ComponentError as error:
         return None, [problem.below(path) for problem in error.problems]
+    except (ValueError, TypeError) as error:  # how a plugin's own `__post_init__` would naturally refuse a value
+        return None, [Problem(path, f"{getattr(cls, 'name', cls.__name__)} refuses this: {error}")]
 
 
 def _touches(problems: Sequence[Problem], path: Path) -> bool:
@@ -215,6 +217,9 @@ def _leaf(annotation: Any, bare: Any, value: Any, path: Path) -> tuple[Any, list
         return None, [Problem(path, f"expected a finite number, got {value}.")]
     try:
         return _adapter(annotation).validate_python(value, strict=True), []
+    except PydanticUserError as error:
+        text = f"the component declares this field as {bare!r}, which no plain value can be checked against: {error}"
+        return None, [Problem(path, text.splitlines()[0])]
     except ValidationError as error:
         known_range = all(type(constraint) in _BOUNDS for constraint in _bare(annotation)[1])
         wanted = describe(annotation) if known_range else error.errors()[0]["msg"].removeprefix("Input should be ")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -53,7 +55,7 @@ class Plugins:
             module = entry.load()
         except ModuleNotFoundError as error:
             self._report(origin, f"could not be imported: {_what_is_missing(entry, error.name or '')}")
-        except Exception as error:  # a stranger's import may raise anything; it is reported, and the others go on
+        except (Exception, SystemExit) as error:  # a stranger's import may do anything; it is reported, others go on
             self._report(origin, f"could not be imported: {type(error).__name__}: {error}.")
         else:
             try:
@@ -70,34 +72,50 @@ class Plugins:
         if spec is None or spec.loader is None:
             raise PluginError(f"--plugin {path}: expected a Python file, NAME.py.")
         module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
+        sys.modules[name] = module  # dataclasses look their module up while they are made
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
-            raise PluginError(f"--plugin {path} could not be imported: {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:
+            del sys.modules[name]
+            text = f"--plugin {path}{_line(error, path)}: could not be imported: {type(error).__name__}: {error}"
+            raise PluginError(text) from error
         before = len(self.registry.troubles)
         self._register(module, origin)
         if self.registry.troubles[before:]:
-            raise PluginError(" ".join(self.registry.troubles[before:]))
+            raise PluginError("\n".join(self.registry.troubles[before:]))
 
     def _register(self, module: ModuleType, origin: Origin) -> None:
         try:
             registered = self.hooks.register(module, name=f"{origin.distribution}:{origin.plugin}")
-        except (pluggy.PluginValidationError, ValueError) as error:
-            raise PluginError(f"plugin {origin} does not fit the hooks: {error}. {_way_out(origin)}") from error
-        misspelled = [
-            caller.name for caller in self.hooks.get_hookcallers(module) or [] if registered and not caller.has_spec()
-        ]
-        if misspelled:
+        except pluggy.PluginValidationError as error:
+            if self.hooks.get_name(module):  # older pluggys leave the hooks in place that they had already checked
+                self.hooks.unregister(module)
+            reason = " ".join(str(error).split("\n")[1:]) or str(error)
+            raise PluginError(f"plugin {origin} does not fit the hooks: {reason}. {_way_out(origin)}") from error
+        except ValueError as error:
+            raise PluginError(f"plugin {origin} is installed or named twice. {_way_out(origin)}") from error
+        fault = self._wrong_hooks(module) if registered else ""
+        if fault:
             self.hooks.unregister(module)
-            texts = " and ".join(f"{name!r}.{did_you_mean(name, HOOKS)}" for name in misspelled)
-            raise PluginError(f"plugin {origin} implements an unknown hook {texts} {known(HOOKS)} {_way_out(origin)}")
+            raise PluginError(f"plugin {origin} {fault} {_way_out(origin)}")
         self.registry.origins.append(origin)
         for kind, (_, hook) in KINDS.items():
             for cls in self._ask(module, origin, hook, list):
                 self._attempt(origin, self.registry.add, kind, cls, origin)
         for name, file in self._ask(module, origin, "register_recipes", Mapping).items():
             self._attempt(origin, self.registry.add_recipe, name, file, origin)
+
+    def _wrong_hooks(self, module: ModuleType) -> str:
+        """What is wrong with the names of a plugin's hooks, as the rest of a sentence; empty where nothing is."""
+        callers = self.hooks.get_hookcallers(module) or []
+        misspelled = " and ".join(f"{c.name!r}.{did_you_mean(c.name, HOOKS)}" for c in callers if not c.has_spec())
+        if misspelled:
+            return f"implements an unknown hook {misspelled} {known(HOOKS)}"
+        implemented = [caller.name for caller in callers]
+        unmarked = [f"{name}()" for name in HOOKS if callable(getattr(module, name, None)) and name not in implemented]
+        if unmarked:
+            return f"defines {' and '.join(unmarked)} without the mark that makes it a hook: write @hookimpl above it."
+        return "" if implemented else f"implements no hook. {known(HOOKS)}"
 
     def _ask(self, module: ModuleType, origin: Origin, hook: str, expected: type) -> Any:
         """What this plugin's implementation of a hook returns; an empty `expected` where it has none or it fails."""
@@ -128,20 +146,30 @@ class Plugins:
 
 
 def _way_out(origin: Origin) -> str:
+    if origin.distribution.endswith(".py"):
+        return f"It was named with --plugin {origin.distribution}."
     return f"Leave it out with --disable {origin.plugin} or ROBUSTKIT_DISABLE={origin.plugin}."
+
+
+def _line(error: BaseException, path: Path) -> str:
+    """`:LINE` of this file where the error came up, or nothing where it came up elsewhere."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f":{error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f":{lines[-1]}" if lines else ""
 
 
 def _what_is_missing(entry: EntryPoint, module: str) -> str:
     """What a plugin needs, and which extra of its own package installs it where the metadata tells."""
     if entry.module == module or entry.module.startswith(f"{module}."):
         return f"its own module {module!r} is missing, so the package is only half installed: install it again."
-    missing = module.split(".")[0].replace("_", "-").lower()
+    missing = re.sub(r"[-_.]+", "-", module.split(".")[0]).lower()
     requirements = entry.dist.metadata.get_all("Requires-Dist") or [] if entry.dist else []
     for requirement in requirements:
-        wanted, _, condition = requirement.partition(";")
-        if wanted.lower().replace("_", "-").startswith(missing) and "extra ==" in condition and entry.dist:
-            extra = condition.split("extra ==")[1].strip().strip("'\"()")
-            return f"it needs {module!r}, which `pip install '{entry.dist.name}[{extra}]'` installs."
+        wanted = re.match(r"[\w.-]+", requirement)
+        extra = re.search(r"""extra\s*==\s*['"]([^'"]+)""", requirement)
+        if wanted and extra and entry.dist and re.sub(r"[-_.]+", "-", wanted[0]).lower() == missing:
+            return f"it needs {module!r}, which `pip install '{entry.dist.name}[{extra[1]}]'` installs."
     return f"it needs {module!r}, which is not installed."
 
 

@@ -67,7 +67,8 @@ class Registry:
     origins: list[Origin] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     """What is wrong with installed plugins, one text each, with the way out."""
-    clashes: dict[tuple[str, str], str] = field(default_factory=dict)
+    clashes: dict[tuple[str, str], list[Origin]] = field(default_factory=dict)
+    """Who claims a name that several plugins claim, by kind (or 'recipe') and name."""
 
     def find(self, kind: str, name: str) -> Registered:
         """The component of that kind and name; hyphens and underscores are the same.
@@ -76,8 +77,7 @@ class Registry:
             PluginError: there is none, or two plugins claim the name; suggests near names and names broken plugins.
         """
         wanted = name.replace("_", "-")
-        if (kind, wanted) in self.clashes:
-            raise PluginError(self.clashes[kind, wanted])
+        self.check_clash(kind, wanted)
         if wanted in self.components[kind]:
             return self.components[kind][wanted]
         names = self.components[kind]
@@ -98,16 +98,8 @@ class Registry:
         fault = _fault(cls, base)
         if fault:
             raise PluginError(f"{hook}() of plugin {origin} returned {cls!r}, {fault}")
-        taken = self.components[kind].get(cls.name)
-        if taken is not None or (kind, cls.name) in self.clashes:
-            other = taken.origin if taken else "another plugin"
-            text = (
-                f"two plugins bring {_a(kind)} named {cls.name!r}: {other} and {origin}. Neither is used: "
-                f"rename one, or disable a plugin with --disable or ROBUSTKIT_DISABLE ({origin.plugin}, for example)."
-            )
-            self.clashes[kind, cls.name] = text
-            self.components[kind].pop(cls.name, None)
-            raise PluginError(text)
+        taken = self.components[kind].pop(cls.name, None)
+        self._claim(kind, cls.name, taken.origin if taken else None, origin)
         self.components[kind][cls.name] = Registered(cls, origin)
 
     def add_recipe(self, name: str, file: Traversable, origin: Origin) -> None:
@@ -118,9 +110,31 @@ class Registry:
         """
         if not isinstance(name, str) or not hasattr(file, "read_text"):
             raise PluginError(f"register_recipes() of plugin {origin} must map names to files, got {name!r}: {file!r}.")
-        if name in self.recipes:
-            raise PluginError(f"two plugins bring a recipe named {name!r}: {self.recipes[name][1]} and {origin}.")
+        taken = self.recipes.pop(name, None)
+        self._claim("recipe", name, taken[1] if taken else None, origin)
         self.recipes[name] = (file, origin)
+
+    def check_clash(self, kind: str, name: str) -> None:
+        """Refuse a name that several plugins claim.
+
+        Raises:
+            PluginError: names all of them.
+        """
+        claims = self.clashes.get((kind, name))
+        if claims:
+            count = "two" if len(claims) == 2 else str(len(claims))
+            raise PluginError(
+                f"{count} plugins bring {_a(kind)} named {name!r}: {' and '.join(map(str, claims))}. Neither is used: "
+                "rename one, or leave a plugin out with --disable NAME or ROBUSTKIT_DISABLE=NAME."
+            )
+
+    def _claim(self, kind: str, name: str, taken: Origin | None, origin: Origin) -> None:
+        """Note whose name this is; of a second claim, that there are several."""
+        if taken is not None:
+            self.clashes[kind, name] = [taken]
+        if (kind, name) in self.clashes:
+            self.clashes[kind, name].append(origin)
+        self.check_clash(kind, name)
 
     def listing(self) -> Iterable[tuple[str, str, Registered]]:
         """Every component as (kind, name, registered), sorted."""
@@ -153,6 +167,8 @@ def _fault(cls: Any, base: type[Component]) -> str:
         return "which has no `name`."
     if "name" not in vars(cls) or cls.name != cls.name.lower().replace("_", "-"):
         return f"whose `name` must be its own, in lower case with hyphens, not {cls.name!r}."
+    if "use" in getattr(cls, "__dataclass_fields__", {}):
+        return "whose field 'use' has the name by which recipes say which component they mean: rename the field."
     try:
         field_types(cls)
     except Exception as error:  # annotations are a stranger's code: whatever they raise is the finding

@@ -76,6 +76,8 @@ def read_recipe(recipe: str | Path, registry: Registry) -> tuple[str, str]:
     try:
         if path.is_dir():
             path = path / LOCK
+        if not path.is_file():
+            registry.check_clash("recipe", name)
         if not path.is_file() and name in registry.recipes:
             return f"{name}.yaml", registry.recipes[name][0].read_text(encoding="utf-8")
         return str(path), path.read_text(encoding="utf-8")
