@@ -29,9 +29,9 @@ class OptimizerSuite(ComponentSuite):
     def test_follows_its_gradients(self) -> None:
         """A hundred steps lower a quadratic."""
         weights = _weights()
-        before = float(_quadratic(weights))
+        before = float(_quadratic(weights).detach())
         _descend(self._build([weights]), weights, steps=100)
-        assert float(_quadratic(weights)) < before, "a hundred steps did not lower a quadratic."
+        assert float(_quadratic(weights).detach()) < before, "a hundred steps did not lower a quadratic."
 
     def test_obeys_a_changed_learning_rate(self) -> None:
         """The engine writes the rate of every batch into the parameter groups; at 0 nothing moves."""
