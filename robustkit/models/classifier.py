@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import cast
 
 import torch
@@ -53,7 +54,7 @@ def build_classifier(
     Raises:
         InputError: architecture, images and normalization do not fit together.
     """
-    chosen = normalization or architecture.normalization
+    chosen = normalization or _own_normalization(architecture, image_shape[0])
     for part, values in (("mean", chosen.mean), ("std", chosen.std)) if chosen else ():
         if len(values) not in (1, image_shape[0]):
             raise InputError(f"normalization.{part} has {len(values)} values, images have {image_shape[0]} channels.")
@@ -75,3 +76,9 @@ def build_classifier(
             f"architecture {architecture.name!r}: expected logits (N, {num_classes}), got {shape} for N = 2."
         )
     return classifier.train(was_training)
+
+
+def _own_normalization(architecture: Architecture, channels: int) -> Normalization | None:
+    """The architecture's; for grey images the mean over the colours its weights were trained on."""
+    own = architecture.normalization
+    return Normalization((fmean(own.mean),), (fmean(own.std),)) if own and channels == 1 else own
