@@ -84,8 +84,8 @@ def dotted(path: Path) -> str:
     """`learners.natural.augmentation[0]`, as overrides on the command line write it."""
     text = ""
     for step in path:
-        place = isinstance(step, int) and not isinstance(step, bool)
-        text += f"[{step}]" if place else f".{step}" if text else str(step)
+        place = isinstance(step, int | float) and not isinstance(step, bool)
+        text += f"[{step:g}]" if place else f".{step}" if text else str(step)
     return text
 
 

@@ -47,7 +47,8 @@ def number(text: str) -> float | int | None:
         value = float(text)
     except (ValueError, ZeroDivisionError):
         return None
-    return int(value) if text.strip().lstrip("+-").isdigit() else value
+    whole = math.isfinite(value) and text.strip().lstrip("+-").isdigit()
+    return int(text) if whole else value
 
 
 def convert(annotation: Any, value: Any, path: Path, build: Build | None = None) -> tuple[Any, list[Problem]]:
@@ -189,6 +190,7 @@ def _component(
     kind: type, constraints: tuple[Any, ...], value: Any, path: Path, build: Build | None
 ) -> tuple[Any, list[Problem]]:
     problems: list[Problem] = []
+    written = value
     if not isinstance(value, kind):
         stands_for = cast(Any, kind).shorthand
         try:
@@ -202,8 +204,10 @@ def _component(
         else:
             return None, [Problem(path, f"expected {describe(kind)}, got {shown(value)}.")]
     if constraints and not problems and hasattr(value, "extremes"):
-        for extreme in value.extremes():
-            problems += _leaf(Annotated[(float, *constraints)], float, extreme, path)[1]
+        points = written if isinstance(written, Mapping) and "use" not in written else {}
+        extremes = [((*path, key), point) for key, point in points.items()] or [(path, v) for v in value.extremes()]
+        for place, extreme in extremes:
+            problems += _leaf(Annotated[(float, *constraints)], float, extreme, place)[1]
     return value, problems
 
 
@@ -215,6 +219,8 @@ def _leaf(annotation: Any, bare: Any, value: Any, path: Path) -> tuple[Any, list
         value = int(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None, [Problem(path, f"expected a finite number, got {value}.")]
+    if bare is int and isinstance(value, int) and abs(value) >= 2**63:
+        return None, [Problem(path, f"expected {describe(annotation)} and below 2**63, got {shown(value)}.")]
     try:
         return _adapter(annotation).validate_python(value, strict=True), []
     except PydanticUserError as error:
@@ -222,11 +228,11 @@ def _leaf(annotation: Any, bare: Any, value: Any, path: Path) -> tuple[Any, list
         return None, [Problem(path, text.splitlines()[0])]
     except ValidationError as error:
         known_range = all(type(constraint) in _BOUNDS for constraint in _bare(annotation)[1])
-        wanted = describe(annotation) if known_range else error.errors()[0]["msg"].removeprefix("Input should be ")
+        wanted = f"expected {describe(annotation)}" if known_range else error.errors()[0]["msg"]
         hint = did_you_mean(str(value), map(str, get_args(bare))) if get_origin(bare) is Literal else ""
         if bare is str and isinstance(value, bool | int | float):
             hint = " Put it in quotes, so that YAML reads it as text."
-        return None, [Problem(path, f"expected {wanted}, got {shown(value)}.{hint}")]
+        return None, [Problem(path, f"{wanted}, got {shown(value)}.{hint}")]
 
 
 _adapters: dict[str, TypeAdapter[Any]] = {}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import bisect
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeAlias
 
 from robustkit.components.clock import Clock
 from robustkit.components.component import Component
 from robustkit.components.fields import number
-from robustkit.errors import Problem
+from robustkit.errors import ComponentError, Problem
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,12 @@ class Schedule(Component):
         if not isinstance(value, Mapping) or "use" in value or not value:
             return None
         keys = [number(str(key)) for key in value]
-        return None if None in keys else Linear(points=dict(zip(keys, value.values(), strict=True)))  # type: ignore[arg-type]
+        if None in keys:
+            return None
+        try:
+            return Linear(points=dict(zip(keys, value.values(), strict=True)))  # type: ignore[arg-type]
+        except ComponentError as error:  # nobody wrote `points`, so no problem's path may lead through it
+            raise ComponentError("linear", [replace(p, path=p.path[1:]) for p in error.problems]) from None
 
 
 @dataclass(frozen=True)

@@ -156,23 +156,25 @@ class _Reader:
 
     def _mapping(self, node: yaml.MappingNode, path: Path, above: tuple[yaml.Node, ...]) -> dict[Any, Any]:
         data = self._merged(node, path, above)
-        written: dict[Any, yaml.Node] = {}
+        written: dict[Any, list[int]] = {}
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE:
                 continue
             key = self._scalar(key_node) if key_node.tag in _PLAIN else None
             if not isinstance(key, str | int | float):
                 raise _RefusedError(key_node, "a key must be one word or number.")
-            if key in written:
-                text = f"this key stands twice in one section; first in line {written[key].start_mark.line + 1}."
-                self.document.problems.append(Problem((*path, key), text, on_key=True))
-            written[key] = key_node
+            written.setdefault(key, []).append(key_node.start_mark.line + 1)
             if key in data:
                 self.document.forget((*path, key))
             data[key] = self.read(value_node, (*path, key), above)
             place = self.document.keys[(*path, key)] = self._place(key_node)
-            if isinstance(value_node, yaml.CollectionNode) and value_node.start_mark.line + 1 != place.line:
+            if isinstance(value_node, yaml.CollectionNode) and not value_node.flow_style:
                 self.document.values[(*path, key)] = place  # of a section in lines of its own, its head is the place
+        for key, lines in written.items():
+            if len(lines) > 1:
+                count = "twice" if len(lines) == 2 else f"{len(lines)} times"
+                text = f"this key stands {count} in one section; first in line {lines[0]}."
+                self.document.problems.append(Problem((*path, key), text, on_key=True))
         return data
 
     def _merged(self, node: yaml.MappingNode, path: Path, above: tuple[yaml.Node, ...]) -> dict[Any, Any]:
@@ -261,5 +263,8 @@ def _holder(document: Document, steps: list[str], word: str) -> tuple[Any, Path]
         if below is None or isinstance(below, str):
             below = {} if below is None else {"use": below}
             cast(Any, here)[key] = below
+            written = Place("override", 1, 1, word.index("="), word)
+            document.keys.setdefault((*path, key), written)
+            document.values.setdefault((*path, key), written)
         here, path = below, (*path, key)
     return here, path
