@@ -104,7 +104,7 @@ def test_shares_outside_their_range_are_refused_at_once():
     with pytest.raises(ComponentError) as caught:
         Generalist(mix={"robust": {1: 0.5, 3: 1.5}, "natural": -0.1}, decay=1, start_epoch=0)
     assert [problem.path for problem in caught.value.problems] == [
-        ("mix", "robust"),
+        ("mix", "robust", 3),
         ("mix", "natural"),
         ("decay",),
         ("start_epoch",),
