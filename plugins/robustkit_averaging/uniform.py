@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from robustkit import Aggregator, Clock, LearnerWeights, Weights
 from robustkit.components.fields import PositiveInt
-from robustkit.components.weights import mix_
+from robustkit.components.weights import batch_norm_statistics, mix_
 from robustkit.errors import Problem
-
-_STATISTICS = ("running_mean", "running_var")
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,8 @@ class SWA(Aggregator):
         if clock.progress < self.start_epoch:
             _join(merged, learners, 0)
         elif clock.batch == clock.batches and (clock.epoch - self.start_epoch) % self.every_epochs == 0:
-            averaged = {name: tensor for name, tensor in merged.items() if name.rpartition(".")[2] not in _STATISTICS}
+            statistics = batch_norm_statistics(merged)
+            averaged = {name: tensor for name, tensor in merged.items() if name not in statistics}
             _join(averaged, learners, (clock.epoch - self.start_epoch) // self.every_epochs)
 
     def recomputes_batch_norm(self, clock: Clock) -> bool:

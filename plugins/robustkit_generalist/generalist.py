@@ -10,11 +10,9 @@ from annotated_types import Ge, Le
 
 from robustkit import Aggregator, Clock, LearnerWeights, Rate, Weights
 from robustkit.components.fields import Decay, PositiveInt
-from robustkit.components.weights import copy_, mix_, warmed_up
+from robustkit.components.weights import batch_norm_statistics, copy_, mix_, warmed_up
 from robustkit.errors import Problem, did_you_mean, known
 from robustkit_generalist.shares import mix_problems, shares_at
-
-_STATISTICS = ("running_mean", "running_var")
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class Generalist(Aggregator):
             name: learner.raw if self.mix_of == "weights" else learner for name, learner in learners.items()
         }
         decay = warmed_up(self.decay, clock.step) if self.warm_up else self.decay
-        statistics = {name: tensor for name, tensor in merged.items() if name.rpartition(".")[2] in _STATISTICS}
+        statistics = {name: merged[name] for name in batch_norm_statistics(merged)}
         if self.batch_norm != "average":
             merged = {name: tensor for name, tensor in merged.items() if name not in statistics}
         mix_(merged, [(offered[name], (1.0 - decay) * share) for name, share in shares.items()], keep=decay)

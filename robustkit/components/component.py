@@ -22,7 +22,8 @@ class Checked:
     def __post_init__(self) -> None:
         """Convert and check every field, then ask `problems` for the rules that join several fields."""
         found: list[Problem] = []
-        types = field_types(type(self))
+        cls: Any = type(self)
+        types = field_types(cls)
         for field in fields(self):
             value, problems = convert(types[field.name], getattr(self, field.name), (field.name,))
             object.__setattr__(self, field.name, value)

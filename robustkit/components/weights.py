@@ -80,6 +80,11 @@ def floating(weights: Weights) -> list[str]:
     return [name for name, tensor in weights.items() if tensor.is_floating_point()]
 
 
+def batch_norm_statistics(weights: Weights) -> list[str]:
+    """The names of BatchNorm's running means and variances, which may be recomputed instead of averaged."""
+    return [name for name in weights if name.rpartition(".")[2] in ("running_mean", "running_var")]
+
+
 def warmed_up(decay: float, step: int) -> float:
     """The decay of a moving average at its `step`-th update (from 1): min(decay, step / (step + 9)).
 
