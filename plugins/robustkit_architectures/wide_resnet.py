@@ -21,15 +21,16 @@ class WideResNet(Architecture):
 
     Zagoruyko and Komodakis: Wide Residual Networks, BMVC 2016. `depth` is counted in two ways: 6 n + 4 is the paper's,
     for n blocks a stage; Madry et al. (Towards Deep Learning Models Resistant to Adversarial Attacks, ICLR 2018) count
-    6 n + 2, without the convolutions on the shortcuts. So WRN-34-10 and WRN-32-10 (their "w32-10") are the same layers
-    here: 5 blocks a stage, 46,160,474 parameters for 10 classes of colour images. Code that rounds (32 - 4) / 6 down
-    builds 4 blocks a stage from the name WRN-32-10: that is `depth: 28`.
+    6 n + 2, without the convolutions on shortcuts and with the linear layer. So WRN-34-10 and WRN-32-10 (their
+    "w32-10") are the same layers here: 5 blocks a stage, 46,160,474 parameters for 10 classes of colour images. Code
+    that rounds (32 - 4) / 6 down builds 4 blocks a stage from the name WRN-32-10: that is `depth: 28`.
     """
 
     name = "wideresnet"
 
     depth: PositiveInt = 34
-    """Convolutions and linear layers: 6 n + 4 (10, 16, 22, 28, 34, ...) or, counted as Madry et al. do, 6 n + 2."""
+    """6 n + 4 (10, 16, 22, 28, 34, ...), the number of convolutions; or 6 n + 2 (8, 14, 20, 26, 32, ...), without those
+    on the shortcuts and with the linear layer."""
     width: PositiveInt = 10
     """What the stages' 16, 32 and 64 channels are multiplied by."""
     dropout: Decay = 0.0
