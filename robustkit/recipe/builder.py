@@ -31,7 +31,8 @@ class Builder:
         if not isinstance(name, str):
             names = sorted(self.registry.components[expected.kind])
             where = (*path, "use") if name is not None else path
-            got = shown(name) if name is not None else f"no 'use' in {shown(data)}"
+            lacking = "no 'use' in " if isinstance(data, Mapping) and name is None else ""
+            got = lacking + shown(data if name is None else name)
             return None, [Problem(where, f"expected {describe(kind)}, got {got}. {known(names)}")]
         try:
             cls = self.registry.find(expected.kind, name).cls

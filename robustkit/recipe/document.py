@@ -203,9 +203,10 @@ class _Reader:
 
     def _place(self, node: yaml.Node) -> Place:
         start, end = node.start_mark, node.end_mark
-        text = self.lines[min(start.line, len(self.lines) - 1)]
+        line = min(start.line, len(self.lines) - 1)  # an empty document stands behind the last line
+        text = self.lines[line]
         length = end.column - start.column if end.line == start.line else len(text.rstrip()) - start.column
-        return Place(self.document.source, start.line + 1, start.column + 1, max(length, 1), text)
+        return Place(self.document.source, line + 1, start.column + 1, max(length, 1), text)
 
 
 def override(document: Document, word: str) -> None:

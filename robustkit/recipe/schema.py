@@ -140,7 +140,7 @@ class Recipe(Checked):
                 yield Problem(path, f"the schedule runs to epoch {schedule.last_epoch:g}, the run has {epochs} epochs.")
         evaluation = given.get("evaluation")
         if evaluation and evaluation.select_by != "last" and given.get("validation_examples") == 0:
-            text = f"select_by: {evaluation.select_by} needs validation examples, but validation_examples is 0."
+            text = f"{evaluation.select_by!r} needs validation examples, but validation_examples is 0."
             yield Problem(("evaluation", "select_by"), text)
 
 
