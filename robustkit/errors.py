@@ -100,4 +100,4 @@ def known(names: Iterable[str], limit: int = 20) -> str:
     """'Known: a, b, c.', sorted, cut short where the list is long."""
     ordered = sorted(names)
     shown = ", ".join(ordered[:limit]) or "none"
-    return f"Known: {shown}{', ...' if len(ordered) > limit else ''}."
+    return f"Known: {shown}{f' and {len(ordered) - limit} more' if len(ordered) > limit else ''}."
