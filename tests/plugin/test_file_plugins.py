@@ -110,7 +110,7 @@ REFUSED = {
     ),
     "two faults": (
         SHRINK.replace("[Shrink]", "[Shrink, 3, 4]"),
-        "returned 3, which is no class: return the class itself, not an instance of it.\nregister_strategies() of plugin",
+        "returned 3, which is no class: return the class itself, not an instance of it.\nregister_strategies() of",
     ),
 }
 
