@@ -22,12 +22,14 @@ def perturb(attack: Attack, model: nn.Module, images: Tensor, labels: Tensor, *,
 
     During the attack every module of the model is in eval mode and its parameters are frozen; afterwards, also when
     the attack raises, modes, `requires_grad`, `.grad`, buffers and the global random generators are as before.
+    Images and budget stay in full precision: a half-precision network is attacked under `torch.autocast`, or wrapped in
+    a module that converts images on their way in.
 
     Args:
         attack: what to do.
         model: maps images to logits (N, K).
-        images: (N, C, H, W), float, in [0, 1].
-        labels: (N,), int64.
+        images: (N, C, H, W), float32 or float64, in [0, 1].
+        labels: (N,), int64, on the images' device.
         seed: of the attack's private randomness; by default the next of the run's own stream.
 
     Returns:
@@ -35,16 +37,19 @@ def perturb(attack: Attack, model: nn.Module, images: Tensor, labels: Tensor, *,
 
     Raises:
         InputError: images or labels are not as described.
-        AttackError: the attack's result is outside its budget or [0, 1]; it is never passed on.
+        AttackError: the attack's result is outside its budget or [0, 1], or it changed the model's weights; such a
+            result is never passed on.
     """
     check_batch(images, labels)
     if len(images) == 0:
         return images.detach().clone()
     if seed is None:
         seed = int(torch.randint(2**62, (), generator=_seeds.get()))
-    clean = images.detach().clamp(0.0, 1.0)
     with frozen(model), private_randomness(seed, images.device), torch.inference_mode(False), torch.enable_grad():
-        adversarial = attack(model, clean, labels)
+        # Made in here, so that both can be part of a graph even where the caller is in inference mode.
+        clean, labels = images.detach().clamp(0.0, 1.0), labels.clone()
+        # A copy: an attack that writes on its input must not move what its result is measured against.
+        adversarial = attack(model, clean.clone(), labels)
     return verified(attack, adversarial, clean)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy
 import torch
 from torch import nn
+
+from robustkit.errors import AttackError
 
 
 @contextmanager
@@ -16,11 +18,20 @@ def frozen(model: nn.Module) -> Iterator[None]:
     """Put every module of the model in eval mode and freeze its parameters; restore all of it afterwards.
 
     Modes are restored module by module, each parameter gets its own `requires_grad` and `.grad` back, and buffers
-    (BatchNorm statistics) that were changed meanwhile get their old values.
+    (BatchNorm statistics) have their old values, whoever changed or replaced them.
+
+    Raises:
+        AttackError: weights were changed in place; these cannot be given back, since keeping a second copy of them for
+            every attacked batch would be dear.
     """
     modes = [(module, module.training) for module in model.modules()]
     parameters = [(parameter, parameter.requires_grad, parameter.grad) for parameter in model.parameters()]
-    buffers = [(buffer, buffer._version, buffer.clone()) for buffer in model.buffers()]
+    versions = {name: parameter._version for name, parameter in model.named_parameters()}
+    buffers = [
+        (module, name, buffer, buffer.clone())
+        for module in model.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
     try:
         for module, _ in modes:
             module.training = False
@@ -28,26 +39,43 @@ def frozen(model: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(False)
             parameter.grad = None
         yield
+        _check_unchanged(model, versions)
     finally:
         for module, mode in modes:
             module.training = mode
         for parameter, required, gradient in parameters:
             parameter.requires_grad_(required)
             parameter.grad = gradient
-        with torch.no_grad():
-            for buffer, version, before in buffers:
-                if buffer._version != version:
-                    buffer.copy_(before)
+        for module, name, buffer, before in buffers:
+            if getattr(module, name) is not buffer:
+                setattr(module, name, buffer)
+            # BatchNorm changes its statistics without counting a version, so they are always written back; through
+            # `data`, which counts none either, so that a graph built before the attack can still go backward.
+            buffer.data.copy_(before)
+
+
+def _check_unchanged(model: nn.Module, versions: Mapping[str, int]) -> None:
+    changed = [name for name, parameter in model.named_parameters() if parameter._version != versions.get(name)]
+    if changed:
+        raise AttackError(
+            f"the attack changed the model's weights ({', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}): "
+            "an attack may only read the model. Weights cannot be given back; load the model anew."
+        )
 
 
 @contextmanager
 def private_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's, numpy's and Python's global generators; give all of them back as they were."""
-    devices = [device] if device.type == "cuda" else []
+    """Seed torch's, numpy's and Python's global generators; give all of them back as they were.
+
+    Those of all GPUs are kept, not the images' alone: an attack that calls `torch.manual_seed` seeds every one.
+    """
+    on_gpu = device.type == "cuda"
+    used = on_gpu or torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = range(torch.cuda.device_count()) if used else ()
     numpy_state, python_state = numpy.random.get_state(), random.getstate()
     with torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)
-        if devices:
+        if on_gpu:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         numpy.random.seed(seed % 2**32)

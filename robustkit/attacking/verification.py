@@ -20,8 +20,15 @@ def check_batch(images: Tensor, labels: Tensor) -> None:
     """
     if not isinstance(images, Tensor) or images.ndim < 2 or not images.is_floating_point():
         raise InputError(f"expected float images (N, C, H, W) in [0, 1], got {_brief(images)}.")
+    if images.dtype not in (torch.float32, torch.float64):
+        raise InputError(
+            f"expected images as float32 or float64, got {_brief(images)}: in half precision a pixel moves in steps as "
+            "large as a budget. Keep images in float32 and run the network under torch.autocast."
+        )
     if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
         raise InputError(f"expected {len(images)} labels as int64 of shape ({len(images)},), got {_brief(labels)}.")
+    if labels.device != images.device:
+        raise InputError(f"expected images and labels on one device, got {images.device} and {labels.device}.")
     check_range(images)
 
 
@@ -44,7 +51,8 @@ def check_range(images: Tensor) -> None:
 def distances(adversarial: Tensor, images: Tensor, norm: str) -> Tensor:
     """The perturbation's norm for each example, shape (N,)."""
     difference = (adversarial - images).flatten(1)
-    return torch.linalg.vector_norm(difference, {"Linf": torch.inf, "L2": 2, "L1": 1}[norm], dim=1)
+    moved: Tensor = torch.linalg.vector_norm(difference, {"Linf": torch.inf, "L2": 2, "L1": 1}[norm], dim=1)
+    return moved
 
 
 def verified(attack: Attack, adversarial: Tensor, images: Tensor) -> Tensor:
