@@ -51,6 +51,9 @@ class TimmOptimizer(Optimizer):
         info = get_optimizer_info(base)
         if info.second_order:
             yield Problem(("opt",), f"{self.opt!r} needs second derivatives, which training does not compute.")
+        if base.startswith("kron"):
+            text = f"{self.opt!r} keeps lists and random numbers of its own, which a checkpoint does not hold."
+            yield Problem(("opt",), text)
         if self.momentum is not None and not info.has_momentum:
             yield Problem(("momentum",), f"timm's {base!r} takes no momentum.", on_key=True)
         yield from self._option_problems(info)

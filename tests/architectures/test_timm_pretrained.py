@@ -17,11 +17,13 @@ from robustkit.errors import InputError
 from robustkit.models.classifier import build_classifier
 
 MODEL = "test_resnet.r160_in1k"
+PRETRAINED = TimmArchitecture(MODEL, pretrained=True)
 
 
 @pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
 
 
 @pytest.fixture
@@ -45,12 +47,8 @@ def published(snapshot: Path) -> dict[str, Tensor]:
     return weights
 
 
-def pretrained(tmp_path: Path, model: str = MODEL) -> TimmArchitecture:
-    return TimmArchitecture(model, pretrained=True, options={"cache_dir": str(tmp_path)})
-
-
-def test_everything_but_the_head_is_the_published_weights(tmp_path: Path, published: dict[str, Tensor]) -> None:
-    loaded = pretrained(tmp_path).build(10, (3, 32, 32)).state_dict()
+def test_everything_but_the_head_is_the_published_weights(published: dict[str, Tensor]) -> None:
+    loaded = PRETRAINED.build(10, (3, 32, 32)).state_dict()
     assert loaded["fc.weight"].shape == (10, published["fc.weight"].shape[1])
     same = [name for name, tensor in loaded.items() if not name.startswith("fc.")]
     assert len(same) == len(published) - 2
@@ -58,8 +56,8 @@ def test_everything_but_the_head_is_the_published_weights(tmp_path: Path, publis
         assert torch.equal(loaded[name], published[name]), name
 
 
-def test_colour_images_get_the_weights_own_normalization(tmp_path: Path, published: dict[str, Tensor]) -> None:
-    classifier = build_classifier(pretrained(tmp_path), 10, (3, 32, 32))
+def test_colour_images_get_the_weights_own_normalization(published: dict[str, Tensor]) -> None:
+    classifier = build_classifier(PRETRAINED, 10, (3, 32, 32))
     assert classifier.normalization == Normalization((0.5,), (0.5,))
     imagenet = TimmArchitecture("resnet18.a1_in1k", pretrained=True).normalization
     assert imagenet == Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -67,11 +65,11 @@ def test_colour_images_get_the_weights_own_normalization(tmp_path: Path, publish
 
 
 def test_grey_images_see_the_colours_weights_summed_and_their_means_averaged(
-    tmp_path: Path, published: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+    published: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     colours = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     monkeypatch.setattr(TimmArchitecture, "normalization", colours)
-    classifier = build_classifier(pretrained(tmp_path), 10, (1, 32, 32))
+    classifier = build_classifier(PRETRAINED, 10, (1, 32, 32))
     assert classifier.normalization is not None
     assert classifier.normalization.mean == pytest.approx((0.449,))
     assert classifier.normalization.std == pytest.approx((0.226,))
@@ -79,9 +77,9 @@ def test_grey_images_see_the_colours_weights_summed_and_their_means_averaged(
     torch.testing.assert_close(classifier.weights()[first], published[first].sum(1, keepdim=True))
 
 
-def test_without_network_and_cache_the_error_names_the_model_and_the_cache(tmp_path: Path) -> None:
+def test_without_network_and_cache_the_error_names_the_model_and_the_cache() -> None:
     with pytest.raises(InputError) as raised:
-        build_classifier(pretrained(tmp_path), 10, (3, 32, 32))
+        build_classifier(PRETRAINED, 10, (3, 32, 32))
     message = str(raised.value)
     assert f"the pretrained weights of timm's {MODEL} could not be loaded" in message
     assert "HF_HOME" in message
@@ -102,7 +100,7 @@ def test_weights_that_would_run_code_are_refused(tmp_path: Path, snapshot: Path)
     torch.save({"conv1.weight": Trap(str(tmp_path / "sprung"))}, snapshot / "pytorch_model.bin")
     before = dict(os.environ)
     with pytest.raises(InputError, match="could not be loaded"):
-        pretrained(tmp_path).build(10, (3, 32, 32))
+        PRETRAINED.build(10, (3, 32, 32))
     assert not (tmp_path / "sprung").exists()
     assert dict(os.environ) == before
     torch.load(snapshot / "pytorch_model.bin", weights_only=False)  # the trap is a real one
