@@ -20,7 +20,8 @@ def choose_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         count = torch.cuda.device_count()
+        reason = str(error).split("\n")[0]
         raise InputError(
-            f"device {name!r}: expected auto, cpu, or one of {count} CUDA devices here. {error}"
+            f"device {name!r}: expected auto, cpu, or one of {count} CUDA devices here. {reason}"
         ) from error
     return device

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le
 
 from robustkit.components.aggregator import Aggregator
 from robustkit.components.architecture import Architecture, Normalization
@@ -20,6 +22,7 @@ from robustkit.components.strategy import Strategy
 from robustkit.errors import Path, Problem, did_you_mean, known
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class Recipe(Checked):
     """`cpu`, `cuda`, `cuda:1`, ...; `auto` takes the first GPU where there is one."""
     precision: Literal["float32", "float64"] = "float32"
     """Of weights, images and attacks."""
-    threads: PositiveInt | None = None
+    threads: Annotated[int, Ge(1), Le(1024)] | None = None
     """CPU threads; null for torch's own choice. Results are bit-identical only for equal numbers of threads."""
     lock: Mapping[str, Any] | None = None
     """Written by a run into its lock: versions, host and commit. Not read, but compared when a lock is run."""
@@ -126,6 +129,8 @@ class Recipe(Checked):
         if "name" in given and not _NAME.fullmatch(given["name"]):
             text = f"expected letters, digits, '-', '_' and '.', got {given['name']!r}."
             yield Problem(("name",), text)
+        if "device" in given and not _DEVICE.fullmatch(given["device"]):
+            yield Problem(("device",), f"expected auto, cpu, cuda or cuda:NUMBER, got {given['device']!r}.")
         written = given.get("learners", raw.get("learners"))
         names = [str(name) for name in written] if isinstance(written, Mapping) else []
         yield from _problems_with_names(names, "learners" in given)
@@ -137,7 +142,8 @@ class Recipe(Checked):
                 yield problem.below(("aggregator",))
         for path, schedule in schedules_in(given):
             if schedule.last_epoch > epochs:
-                yield Problem(path, f"the schedule runs to epoch {schedule.last_epoch:g}, the run has {epochs} epochs.")
+                length = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+                yield Problem(path, f"the schedule runs to epoch {schedule.last_epoch:g}, the run has {length}.")
         evaluation = given.get("evaluation")
         if evaluation and evaluation.select_by != "last" and given.get("validation_examples") == 0:
             text = f"{evaluation.select_by!r} needs validation examples, but validation_examples is 0."
