@@ -12,12 +12,14 @@ that are there into docs/results.md.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from robustkit import load_run
 
@@ -77,68 +79,73 @@ def results_page() -> str:
     """docs/results.md, from the runs that are there."""
     parts = [
         "# Results",
-        "This page is written by `python -m benchmarks.tradeoff --write` from the results folders of finished runs; nobody "
-        "typed a figure. Accuracies are percent of test examples, mean and sample standard deviation over seeds; robust "
-        "accuracy is an upper bound that a stronger attack may lower.",
+        "Written by `python -m benchmarks.tradeoff --write` from the results folders of finished runs; nobody typed a figure. "
+        "Accuracies of the global learner in percent of test examples, mean and sample standard deviation over seeds. Robust "
+        "accuracy is an upper bound: a stronger attack may lower it.",
     ]
-    for study in STUDIES:
-        parts += study_part(study)
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *(part for study in STUDIES for part in study_part(study))]) + "\n"
 
 
 def study_part(study: str) -> list[str]:
     """One study's heading, table and circumstances; nothing where there are no finished runs."""
+    title, recipes = STUDIES[study]
     folders = sorted(folder for folder in (RUNS / study).glob("*") if (folder / "report.json").is_file())
     if not folders:
         return []
     runs = [load_run(folder) for folder in folders]
-    first, seconds = runs[0], sum(run.report["cost"]["training_seconds"] for run in runs)
-    table = subprocess.run(
-        [sys.executable, "-m", "robustkit", "compare", "--markdown", *map(str, folders)],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    examples = first.report["examples"]
+    report, lock = runs[0].report, runs[0].recipe.lock or {}
+    hours = sum(run.report["cost"]["training_seconds"] for run in runs) / 3600
     seeds = len({run.report["seed"] for run in runs})
+    rows = json.loads(compared(folders, "--json"))["rows"]
+    examples = report["examples"]
+    data = " --data DIR" if study != "digits" else ""
     return [
-        f"## {STUDIES[study][0]}",
-        table.strip(),
-        f"{examples['train']:,} training examples, {examples['validation']:,} for validation, {examples['test']:,} test "
-        f"examples; {first.recipe.epochs} epochs; {seeds} seeds; the recipes are in "
-        f"`{STUDIES[study][1].relative_to(ROOT)}`. {first.report['selection']['text'].split(':')[0]} or as each recipe says. "
-        f"CPU ({platform.machine()}), torch {first.recipe.lock['libraries']['torch'] if first.recipe.lock else '?'}, "
-        f"{seconds / 3600:.1f} hours of training in all, one thread a run.",
-        between(study, runs),
-        f"Command: `python -m benchmarks.tradeoff {study} --seeds {seeds}"
-        f"{' --data DIR' if study != 'digits' else ''}`, then `--write`.",
+        f"## {title}",
+        compared(folders, "--markdown").strip(),
+        f"small-cnn, {examples['train']:,} training, {examples['validation']:,} validation and {examples['test']:,} test "
+        f"examples, {report['epochs']} epochs, {seeds} seeds; the weights of the last epoch, chosen by no split. Attacks: "
+        + "; ".join(f"`{name}` is {plainly(attack)}" for name, attack in report["attacks"].items())
+        + ".",
+        where_they_lie({row["name"]: row["figures"] for row in rows}),
+        f"Recipes in `{recipes.relative_to(ROOT)}/`; `python -m benchmarks.tradeoff {study} --seeds {seeds}{data}`, then "
+        f"`--write`. Two CPU cores ({platform.machine()}, shared with other work), one thread a run, "
+        f"torch {lock['libraries']['torch']}; {hours:.1f} hours of training in all.",
     ]
 
 
-def between(study: str, runs: list) -> str:  # type: ignore[type-arg]
-    """Where Generalist lies between natural training and PGD-AT, measured on the mean figures."""
-    means: dict[str, tuple[float, float]] = {}
-    for method in METHODS:
-        figures = [run.report["networks"]["global"] for run in runs if run.report["name"].removesuffix(f"-{study}") == method]
-        if figures:
-            attack = [name for name in figures[0] if name not in ("natural", "worst-case")][-1]
-            means[method] = tuple(  # type: ignore[assignment]
-                100 * sum(figure[part]["accuracy"] for figure in figures) / len(figures) for part in ("natural", attack)
+def compared(folders: list[Path], form: str) -> str:
+    """What `robustkit compare` says of these runs."""
+    command = [sys.executable, "-m", "robustkit", "compare", form, *map(str, folders)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def plainly(attack: dict[str, Any]) -> str:
+    """An attack's settings in one line."""
+    loss = attack["loss"]["use"]
+    return f"{attack['use']} in {attack['norm']}, eps {attack['eps']:g}, {attack['steps']} steps on the {loss} loss"
+
+
+def where_they_lie(figures: dict[str, dict[str, Any]]) -> str:
+    """Every method's mean accuracies against PGD-AT's, and how far on the way to natural training it is."""
+
+    def points(method: str) -> tuple[float, float]:
+        attacked = "worst-case" if "worst-case" in figures[method] else list(figures[method])[-1]
+        return (100 * figures[method]["natural"]["mean"], 100 * figures[method][attacked]["mean"])
+
+    base, end = points("pgd-at"), points("natural")
+    lines = [f"Natural and (worst-case) robust accuracy against PGD-AT's {base[0]:.1f} / {base[1]:.1f}, in points:"]
+    for method in (name for name in METHODS if name != "pgd-at" and name in figures):
+        gained, lost = points(method)[0] - base[0], points(method)[1] - base[1]
+        way = (
+            ""
+            if method == "natural"
+            else (
+                f" ({100 * gained / (end[0] - base[0]):.0f} % of natural training's gain "
+                f"for {100 * lost / (end[1] - base[1]):.0f} % of its loss)"
             )
-    if not {"natural", "pgd-at"} <= means.keys():
-        return ""
-    lines = []
-    for method in (name for name in METHODS if name not in ("natural", "pgd-at") and name in means):
-        natural, robust = (
-            (means[method][axis] - means["pgd-at"][axis]) for axis in (0, 1)
         )
-        lines.append(f"`{method}` {natural:+.1f} natural and {robust:+.1f} robust")
-    gap = tuple(means["natural"][axis] - means["pgd-at"][axis] for axis in (0, 1))
-    return (
-        f"Against PGD-AT, in points: natural training {gap[0]:+.1f} natural and {gap[1]:+.1f} robust; "
-        + "; ".join(lines)
-        + "."
-    )
+        lines.append(f"- `{method}`: {gained:+.1f} natural, {lost:+.1f} robust{way}")
+    return lines[0] + "\n\n" + "\n".join(lines[1:])
 
 
 if __name__ == "__main__":
