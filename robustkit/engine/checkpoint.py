@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from robustkit.components.weights import Weights, copy_
 from robustkit.engine.learner import Learner
 from robustkit.errors import TrainingError, WeightsError
 from robustkit.models.files import read_tensors, save_tensors
+
+_HELD = (Tensor, int, float, str, bool, type(None))
+"""What of an optimizer's state a checkpoint holds."""
 
 
 @dataclass
@@ -38,19 +41,30 @@ def save_checkpoint(path: Path, progress: Progress, merged: Weights, learners: M
         prefix = f"learners/{learner.name}"
         tensors |= {f"{prefix}/raw/{name}": tensor for name, tensor in learner.weights.raw.items()}
         tensors |= {f"{prefix}/average/{name}": tensor for name, tensor in (learner.weights.average or {}).items()}
-        for index, state in learner.optimizer.state_dict()["state"].items():
-            for key, value in state.items():
-                where = f"{prefix}/optimizer/{index}/{key}"
-                if isinstance(value, Tensor):
-                    tensors[where] = value
-                elif value is None or isinstance(value, int | float | str | bool):
-                    scalars[where] = value
-                else:
-                    raise TrainingError(
-                        f"learner {learner.name!r}: the optimizer keeps {key!r} as {type(value).__name__}, "
-                        "which a checkpoint cannot hold: only tensors and plain values can be resumed from."
-                    )
+        for where, value in _optimizer_state(learner):
+            (tensors if isinstance(value, Tensor) else scalars)[f"{prefix}/{where}"] = value
     save_tensors(path, tensors, {"progress": vars(progress), "scalars": scalars})
+
+
+def _optimizer_state(learner: Learner) -> Iterator[tuple[str, Any]]:
+    """What the optimizer keeps, by path: its state of each weight, and of each group what counts on (some keep steps).
+
+    Raises:
+        TrainingError: it keeps what a checkpoint cannot hold.
+    """
+    kept = learner.optimizer.state_dict()
+    for index, state in kept["state"].items():
+        for key, value in state.items():
+            if not isinstance(value, _HELD):
+                raise TrainingError(
+                    f"learner {learner.name!r}: the optimizer keeps {key!r} as {type(value).__name__}, "
+                    "which a checkpoint cannot hold: only tensors and plain values can be resumed from."
+                )
+            yield f"optimizer/{index}/{key}", value
+    for index, group in enumerate(kept["param_groups"]):
+        for key, value in group.items():
+            if isinstance(value, _HELD):  # what else there is (betas, the list of weights) is as the recipe builds it
+                yield f"groups/{index}/{key}", value
 
 
 def load_checkpoint(path: Path, merged: Weights, learners: Mapping[str, Learner]) -> Progress:
@@ -69,8 +83,8 @@ def load_checkpoint(path: Path, merged: Weights, learners: Mapping[str, Learner]
             _restore(learner.weights.raw, tensors, f"{prefix}/raw")
             if learner.weights.average is not None:
                 _restore(learner.weights.average, tensors, f"{prefix}/average")
-            _restore_optimizer(learner.optimizer, {**tensors, **scalars}, f"{prefix}/optimizer/")
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            _restore_optimizer(learner.optimizer, {**tensors, **scalars}, prefix)
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path}: this checkpoint does not fit the recipe: {error}") from error
     return progress
 
@@ -80,10 +94,17 @@ def _restore(weights: Weights, tensors: Weights, prefix: str) -> None:
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any], prefix: str) -> None:
-    state: dict[int, dict[str, Any]] = {}
+    groups = optimizer.state_dict()["param_groups"]
+    for index, values in _by_index(saved, f"{prefix}/groups/").items():
+        groups[index] |= values
+    state = _by_index(saved, f"{prefix}/optimizer/")
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _by_index(saved: Mapping[str, Any], prefix: str) -> dict[int, dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = {}
     for where, value in saved.items():
         if where.startswith(prefix):
             index, key = where.removeprefix(prefix).split("/", 1)
-            state.setdefault(int(index), {})[key] = value
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
+            found.setdefault(int(index), {})[key] = value
+    return found
