@@ -63,8 +63,12 @@ class RunData:
             yield images, labels
 
     def plain_batches(self) -> Iterator[Tensor]:
-        """All training images in order, without augmentation: what BatchNorm statistics are recomputed from."""
-        for indices in torch.split(torch.arange(len(self.train)), self.recipe.batch_size):
+        """The training images in order, without augmentation: what BatchNorm statistics are recomputed from.
+
+        A last, smaller batch is left out, as in training: all batches count alike, and one image alone has no variance.
+        """
+        used = torch.arange(self.batches_per_epoch * self.recipe.batch_size)
+        for indices in torch.split(used, self.recipe.batch_size):
             yield self.read(self.train, indices)[0]
 
     def read(self, examples: Examples, indices: Tensor) -> tuple[Tensor, Tensor]:
