@@ -42,11 +42,13 @@ def evaluate(
         report: told about progress.
 
     Raises:
-        InputError: the model's output is not (N, K) for K classes, or not a number.
+        InputError: there are no examples, or the model's output is not (N, K) for K classes, or not a number.
         AttackError: an attack broke its budget.
     """
     if batch_size < 1:
         raise InputError(f"expected a batch_size of at least 1, got {batch_size}.")
+    if len(examples) == 0:
+        raise InputError("expected examples to measure on, got none.")
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

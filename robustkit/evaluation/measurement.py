@@ -29,7 +29,8 @@ class Accuracy:
         n, z = self.examples, 1.959963984540054
         centre = (self.share + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * math.sqrt(self.share * (1 - self.share) / n + z * z / (4 * n * n))
-        return max(0.0, centre - half), min(1.0, centre + half)
+        # Rounding must not put 0 of n, or n of n, outside its own interval.
+        return max(0.0, min(self.share, centre - half)), min(1.0, max(self.share, centre + half))
 
     def plain(self) -> dict[str, Any]:
         """As report.json holds it."""
