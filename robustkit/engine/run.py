@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,7 +24,7 @@ from robustkit.errors import TrainingError
 from robustkit.evaluation.evaluator import evaluate
 from robustkit.evaluation.measurement import Measurement
 from robustkit.models.classifier import build_classifier
-from robustkit.models.files import model_from, model_header, read_tensors, save_tensors
+from robustkit.models.files import load_weights, model_header, read_tensors, save_tensors
 from robustkit.plugin.manager import Plugins
 from robustkit.recipe.lock import lock_text, provenance
 from robustkit.recipe.schema import Recipe
@@ -165,12 +166,12 @@ class Run:
     def finish(self) -> dict[str, Any]:
         """Measure the kept weights on the test examples and write report.json and report.md; returns the report."""
         measurements, epoch = {}, 0
+        model, attacks = copy.deepcopy(self.model), self.recipe.evaluation.final_attacks
         for name in (GLOBAL, *self.learners):
             tensors, header = read_tensors(self.folder.weights(name))
-            model = model_from(tensors, header, str(self.folder.weights(name)), self.plugins.registry)
+            load_weights(model, tensors, str(self.folder.weights(name)))
             epoch = header["epoch"]
-            attacks = self.recipe.evaluation.final_attacks
-            measurements[name] = self._evaluate(model.to(self.device, self.data.dtype), name, self.data.test, attacks)
+            measurements[name] = self._evaluate(model, name, self.data.test, attacks)
         report = final_report(self.recipe, self.progress, epoch, self.data, measurements)
         self.folder.report.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.folder.report, report_json(report))

@@ -54,6 +54,8 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
                     f"{metadata.get('format')!r}. Such weights can be loaded into a network of your own in Python."
                 )
             header = json.loads(metadata["robustkit"])
+            if not isinstance(header, dict):
+                raise WeightsError(f"{path}: expected a mapping as its header, it is damaged: {header!r}.")
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
         raise WeightsError(
@@ -108,16 +110,21 @@ def model_from(
     try:
         shape = tuple(int(size) for size in header["image_shape"])
         classes = len(header["class_names"])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise WeightsError(f"{source}: its header's image_shape or class_names cannot be read: {error}.") from error
     if len(shape) != 3 or min(shape) < 1 or classes < 1:
         raise WeightsError(f"{source}: its header's image_shape {shape} or its {classes} classes make no sense.")
     classifier = build_classifier(architecture, classes, shape, normalization)
-    _load(classifier, tensors, source)
+    load_weights(classifier, tensors, source)
     return classifier.eval()
 
 
-def _load(classifier: Classifier, tensors: Weights, source: str) -> None:
+def load_weights(classifier: Classifier, tensors: Weights, source: str) -> None:
+    """Put tensors read from a file into a network of the same architecture; `source` is named in errors.
+
+    Raises:
+        WeightsError: they do not fit it.
+    """
     own = classifier.weights()
     wrong = [f"{name!r} is missing" for name in own if name not in tensors]
     wrong += [f"{name!r} is unknown.{did_you_mean(name, own)}" for name in tensors if name not in own]
