@@ -29,6 +29,7 @@ Build: TypeAlias = Callable[[type, Any, Path], tuple[Any, list[Problem]]]
 """Makes a component of a kind from plain data; the recipe's builder hands one in, Python arguments need none."""
 
 _BOUNDS: Mapping[type, str] = {Ge: "of at least", Gt: "above", Le: "of at most", Lt: "below"}
+_WORD = re.compile(r"[A-Za-z][\w.-]*")
 _FRACTION = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*/\s*([\d.]+(?:[eE][-+]?\d+)?)\s*")
 
 
@@ -111,10 +112,11 @@ def is_component(annotation: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """A value as an error message shows it: short, and with its type where that is the point."""
+    """A value as an error message shows it: short, and as a recipe writes it."""
+    if value is None or isinstance(value, bool):
+        return {None: "nothing (null)", True: "true", False: "false"}[value]
     text = repr(value)
-    text = text if len(text) <= 80 else text[:77] + "..."
-    return f"{text} ({type(value).__name__})" if isinstance(value, bool | list | tuple | Mapping) else text
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _bare(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -131,7 +133,7 @@ def _fits(annotation: Any, value: Any) -> bool:
     if value is None or bare is types.NoneType:
         return value is None and bare is types.NoneType
     if is_component(bare):
-        return isinstance(value, bare | Mapping) or isinstance(value, str) and number(value) is None
+        return isinstance(value, bare | Mapping) or isinstance(value, str) and bool(_WORD.fullmatch(value))
     if origin in (tuple, list, Sequence):
         return isinstance(value, list | tuple)
     if origin in (Mapping, dict):
@@ -141,7 +143,9 @@ def _fits(annotation: Any, value: Any) -> bool:
     if origin is Literal:
         return value in get_args(bare)
     if bare in (int, float):
-        return isinstance(value, int | float) and not isinstance(value, bool) or number(str(value)) is not None
+        figure = number(value) if isinstance(value, str) else value
+        wanted = int | float if bare is float or isinstance(figure, float) and figure.is_integer() else int
+        return isinstance(figure, wanted) and not isinstance(figure, bool)
     return isinstance(bare, type) and isinstance(value, bare)
 
 
@@ -151,8 +155,8 @@ def _union(
     alternatives = get_args(annotation)
     fitting = [alternative for alternative in alternatives if _fits(alternative, value)]
     if not fitting:
-        names = " or ".join(dict.fromkeys(describe(alternative) for alternative in alternatives))
-        return None, [Problem(path, f"expected {names}, got {shown(value)}.")]
+        wanted = describe(Annotated[(annotation, *constraints)] if constraints else annotation)
+        return None, [Problem(path, f"expected {wanted}, got {shown(value)}.")]
     chosen = fitting[0]
     if constraints and chosen is not types.NoneType:
         chosen = Annotated[(chosen, *constraints)]
@@ -248,15 +252,10 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
 def describe(annotation: Any) -> str:
     """The annotation in a recipe writer's words: 'a number above 0', 'a list of augmentations', 'an attack'."""
     bare, constraints = _bare(annotation)
-    limits = [limit for limit in constraints if type(limit) in _BOUNDS]
-    bounds = [f"{_BOUNDS[type(limit)]} {getattr(limit, type(limit).__name__.lower()):g}" for limit in limits]
-    if [type(limit) for limit in limits] == [Ge, Le]:
-        bounds = [f"from {limits[0].ge:g} to {limits[1].le:g}"]
-    if bounds:
-        return f"{describe(bare)} {' and '.join(bounds)}"
     origin, arguments = get_origin(bare), get_args(bare)
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(describe(argument) for argument in arguments))
+        parts = [Annotated[(part, *constraints)] if constraints else part for part in arguments]
+        return " or ".join(dict.fromkeys(map(describe, parts)))
     if origin in (tuple, list, Sequence):
         return f"a list [{', '.join(describe(a) if a is not Ellipsis else '...' for a in arguments)}]"
     if origin in (Mapping, dict):
@@ -264,10 +263,21 @@ def describe(annotation: Any) -> str:
     if origin is Literal:
         return " or ".join(repr(argument) for argument in arguments)
     if is_component(bare):
-        kind = cast(Any, bare).kind
-        return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind} ({{use: NAME, ...}})"
-    plain = {int: "a whole number", float: "a number", str: "text", bool: "true or false", types.NoneType: "null"}
+        kind, form = cast(Any, bare).kind, cast(Any, bare).form
+        return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind} ({form})"
+    if bare in (int, float):
+        return f"{'a whole number' if bare is int else 'a number'}{_range(constraints)}"
+    plain = {str: "text", bool: "true or false", types.NoneType: "null"}
     return plain.get(bare) or (_listing(bare) if is_dataclass(bare) and isinstance(bare, type) else "a value")
+
+
+def _range(constraints: tuple[Any, ...]) -> str:
+    """' from 0 to 1', ' above 0', ' of at least 0 and below 1'; nothing where there is no limit."""
+    limits = [limit for limit in constraints if type(limit) in _BOUNDS]
+    if [type(limit) for limit in limits] == [Ge, Le]:
+        return f" from {limits[0].ge:g} to {limits[1].le:g}"
+    bounds = [f" {_BOUNDS[type(limit)]} {getattr(limit, type(limit).__name__.lower()):g}" for limit in limits]
+    return " and".join(bounds)
 
 
 def _listing(cls: type) -> str:

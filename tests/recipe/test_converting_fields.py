@@ -42,6 +42,8 @@ def refusals(annotation: Any, value: Any) -> list[str]:
         (PositiveInt, 1, 1),
         (float | None, None, None),
         (PositiveInt | None, "7", 7),
+        (int | float, 3.5, 3.5),
+        (int | float, 3, 3),
         (Literal["Linf", "L2"], "L2", "L2"),
         (Literal["average", "recompute"] | str, "a-learner", "a-learner"),
         (tuple[float, ...], [1, "1/2"], (1.0, 0.5)),
@@ -69,18 +71,18 @@ def test_good_values_are_converted(annotation, value, expected):
     ("annotation", "value", "expected"),
     [
         (float, "many", "expected a number, got 'many'."),
-        (float, True, "expected a number, got True (bool)."),
-        (float, None, "expected a number, got None."),
-        (float, [1], "expected a number, got [1] (list)."),
+        (float, True, "expected a number, got true."),
+        (float, None, "expected a number, got nothing (null)."),
+        (float, [1], "expected a number, got [1]."),
         (float, float("nan"), "expected a finite number, got nan."),
         (int, 2.5, "expected a whole number, got 2.5."),
-        (int, False, "expected a whole number, got False (bool)."),
+        (int, False, "expected a whole number, got false."),
         (int, 2**63, "expected a whole number and below 2**63, got 9223372036854775808."),
         (bool, "yes", "expected true or false, got 'yes'."),
         (bool, 1, "expected true or false, got 1."),
-        (str, False, "expected text, got False (bool). Put it in quotes, so that YAML reads it as text."),
+        (str, False, "expected text, got false. Put it in quotes, so that YAML reads it as text."),
         (str, 3, "expected text, got 3. Put it in quotes, so that YAML reads it as text."),
-        (str, ["a"], "expected text, got ['a'] (list)."),
+        (str, ["a"], "expected text, got ['a']."),
         (Positive, 0, "expected a number above 0, got 0."),
         (NonNegative, "-1/2", "expected a number of at least 0, got -0.5."),
         (Share, 1.5, "expected a number from 0 to 1, got 1.5."),
@@ -90,12 +92,12 @@ def test_good_values_are_converted(annotation, value, expected):
         (Literal["Linf", "L2"], "linf", "expected 'Linf' or 'L2', got 'linf'. Did you mean 'Linf'?"),
         (tuple[float, ...], 0.5, "expected a list [a number, ...], got 0.5."),
         (tuple[float, ...], "abc", "expected a list [a number, ...], got 'abc'."),
-        (tuple[int, str], [1], "expected 2 entries, got 1: [1] (list)."),
+        (tuple[int, str], [1], "expected 2 entries, got 1: [1]."),
         (tuple[float, ...], [1, "x", 2, "y"], "[1]: expected a number, got 'x'.|[3]: expected a number, got 'y'."),
-        (Mapping[str, float], [1], "expected a mapping of text to a number, got [1] (list)."),
+        (Mapping[str, float], [1], "expected a mapping of text to a number, got [1]."),
         (Mapping[str, float], {"a": "x", "b": 1}, "a: expected a number, got 'x'."),
         (Mapping[float, float], {"a": 1}, "a: expected a number, got 'a'."),
-        (Rate, True, "expected a number or a schedule ({use: NAME, ...}), got True (bool)."),
+        (Rate, True, "expected a number or a schedule ({epoch: value, ...} or {use: NAME, ...}), got true."),
         (Annotated[Rate, Ge(0)], -1, "expected a number of at least 0, got -1."),
         (
             Annotated[Rate, Ge(0), Le(1)],
@@ -104,10 +106,10 @@ def test_good_values_are_converted(annotation, value, expected):
         ),
         (Annotated[Rate, Ge(0)], Linear({0: 1, 4: -1}), "expected a number of at least 0, got -1.0."),
         (Rate, {-1: 2}, "[-1]: expected an epoch of 0 or more, got -1."),
-        (Rate, {1: "x", 2.5: None}, "[1]: expected a number, got 'x'.|[2.5]: expected a number, got None."),
+        (Rate, {1: "x", 2.5: None}, "[1]: expected a number, got 'x'.|[2.5]: expected a number, got nothing (null)."),
         (Loss, 3, "expected a loss ({use: NAME, ...}), got 3."),
         (Normalization, {"mean": [0.5]}, "needs 'std', which has no default."),
-        (Normalization, [0.5], "expected a mapping with the keys mean, std, got [0.5] (list)."),
+        (Normalization, [0.5], "expected a mapping with the keys mean, std, got [0.5]."),
         (Annotated[str, Len(2)], "a", "String should have at least 2 characters, got 'a'."),
         (float, "x" * 200, f"expected a number, got '{'x' * 76}...."),
     ],
@@ -170,5 +172,7 @@ def test_all_wrong_fields_of_a_section_are_told_at_once_and_missing_ones_togethe
 
 def test_annotations_are_described_as_a_recipe_writer_would():
     assert describe(Mapping[str, tuple[Share, ...]]) == "a mapping of text to a list [a number from 0 to 1, ...]"
-    assert describe(Annotated[Rate, Ge(0)]) == "a number or a schedule ({use: NAME, ...}) of at least 0"
+    schedule = "a schedule ({epoch: value, ...} or {use: NAME, ...})"
+    assert describe(Annotated[Rate, Ge(0)]) == f"a number of at least 0 or {schedule}"
+    assert describe(Annotated[Rate, Ge(0), Le(1)] | None) == f"a number from 0 to 1 or {schedule} or null"
     assert describe(Literal[1, "x"] | None) == "1 or 'x' or null"
