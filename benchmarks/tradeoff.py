@@ -79,9 +79,9 @@ def results_page() -> str:
     """docs/results.md, from the runs that are there."""
     parts = [
         "# Results",
-        "Written by `python -m benchmarks.tradeoff --write` from the results folders of finished runs; nobody typed a figure. "
-        "Accuracies of the global learner in percent of test examples, mean and sample standard deviation over seeds. Robust "
-        "accuracy is an upper bound: a stronger attack may lower it.",
+        "Written by `python -m benchmarks.tradeoff --write` from the results folders of finished runs; nobody typed a "
+        "figure. Accuracies of the global learner in percent of test examples, mean and sample standard deviation over "
+        "seeds. Robust accuracy is an upper bound: a stronger attack may lower it.",
     ]
     return "\n\n".join([*parts, *(part for study in STUDIES for part in study_part(study))]) + "\n"
 
@@ -102,13 +102,13 @@ def study_part(study: str) -> list[str]:
     return [
         f"## {title}",
         compared(folders, "--markdown").strip(),
-        f"small-cnn, {examples['train']:,} training, {examples['validation']:,} validation and {examples['test']:,} test "
-        f"examples, {report['epochs']} epochs, {seeds} seeds; the weights of the last epoch, chosen by no split. Attacks: "
+        f"small-cnn, {examples['train']:,} training, {examples['validation']:,} validation and {examples['test']:,} "
+        f"test examples, {report['epochs']} epochs, {seeds} seeds; last epoch's weights, which no split chose. Attacks: "
         + "; ".join(f"`{name}` is {plainly(attack)}" for name, attack in report["attacks"].items())
         + ".",
         where_they_lie({row["name"]: row["figures"] for row in rows}),
-        f"Recipes in `{recipes.relative_to(ROOT)}/`; `python -m benchmarks.tradeoff {study} --seeds {seeds}{data}`, then "
-        f"`--write`. Two CPU cores ({platform.machine()}, shared with other work), one thread a run, "
+        f"Recipes in `{recipes.relative_to(ROOT)}/`; `python -m benchmarks.tradeoff {study} --seeds {seeds}{data}`, "
+        f"then `--write`. Two CPU cores ({platform.machine()}, shared with other work), one thread a run, "
         f"torch {lock['libraries']['torch']}; {hours:.1f} hours of training in all.",
     ]
 
