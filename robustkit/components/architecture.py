@@ -20,7 +20,9 @@ class Normalization:
     """Per-channel mean and standard deviation, applied inside the model, so that eps always means [0, 1] pixels."""
 
     mean: tuple[float, ...]
+    """Subtracted from the pixels: one value a channel, or one for all."""
     std: tuple[Positive, ...]
+    """What the difference is divided by: one value a channel, or one for all."""
 
 
 @dataclass(frozen=True)
