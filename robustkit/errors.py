@@ -92,7 +92,10 @@ def dotted(path: Path) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """' Did you mean 'x'?' for the nearest known word, or nothing where none is near."""
     by_folded = {name.casefold().replace("_", "-"): name for name in known}
-    near = difflib.get_close_matches(str(word).casefold().replace("_", "-"), by_folded, n=1, cutoff=0.6)
+    folded = str(word).casefold().replace("_", "-")
+    near = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
+    if not near and len(folded) > 2:
+        near = [name for name in by_folded if name.startswith(folded)]
     return f" Did you mean '{by_folded[near[0]]}'?" if near else ""
 
 

@@ -53,6 +53,8 @@ class Component(Checked, ABC):
     """The noun that recipes and hooks use for this kind, set by the kind's base class."""
     name: ClassVar[str] = ""
     """What recipes write behind `use:`, set by each concrete component."""
+    form: ClassVar[str] = "{use: NAME, ...}"
+    """How recipes write this kind, as messages show it."""
 
     @classmethod
     def shorthand(cls, value: Any) -> Component | None:

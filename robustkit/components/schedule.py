@@ -19,6 +19,7 @@ class Schedule(Component):
     """A value for every moment of a run."""
 
     kind: ClassVar[str] = "schedule"
+    form: ClassVar[str] = "{epoch: value, ...} or {use: NAME, ...}"
 
     @abstractmethod
     def __call__(self, epoch: float, epochs: int) -> float:
@@ -59,6 +60,7 @@ class Constant(Schedule):
     name = "constant"
 
     value: float
+    """The value in every epoch."""
 
     def __call__(self, epoch: float, epochs: int) -> float:
         """The value."""

@@ -96,9 +96,8 @@ def parse(text: str, source: str) -> Document:
     except yaml.MarkedYAMLError as error:
         _unreadable(document, lines, error.problem_mark or error.context_mark, f"this is not YAML: {_reason(error)}.")
     except yaml.reader.ReaderError as error:
-        before = text[: error.position].splitlines(keepends=True) or [""]
-        column = len(before[-1])
-        mark = yaml.Mark(source, error.position, len(before) - 1, column, None, 0)
+        up_to = f"{text[: error.position]}.".splitlines()
+        mark = yaml.Mark(source, error.position, len(up_to) - 1, len(up_to[-1]) - 1, None, 0)
         _unreadable(document, lines, mark, f"this is not YAML: the character U+{error.character:04X} is not allowed.")
     except RecursionError:
         _unreadable(document, lines, None, f"this is nested deeper than {_DEEPEST} levels.")
@@ -117,8 +116,9 @@ def _reason(error: yaml.MarkedYAMLError) -> str:
     context, began, found = error.context, error.context_mark, error.problem_mark
     if context and began and found and began.line != found.line and context.startswith("while"):
         context = f"{context} that starts in line {began.line + 1}"
-    tab = ". Indent with spaces" if error.problem and "'\\t'" in error.problem else ""
-    return ", ".join(part for part in (context, error.problem) if part) + tab
+    hints = {"'\\t'": ". Indent with spaces", "<block end>": ". Indent it as its neighbours"}
+    hint = next((hints[word] for word in hints if word in (error.problem or "")), "")
+    return ", ".join(part for part in (context, error.problem) if part) + hint
 
 
 class _RefusedError(Exception):

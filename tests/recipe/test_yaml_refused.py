@@ -32,6 +32,7 @@ BROKEN = {
     ),
     "unknown alias": ("a: 1\nb: *c\n", "2:4: this is not YAML: found undefined alias 'c'"),
     "control letter": ("a: 1\nb: x\x01\n", "2:5: this is not YAML: the character U+0001 is not allowed."),
+    "control letter at the start of a line": ("a: 1\n\x01\n", "2:1: this is not YAML: the character U+0001 is not"),
     "escape sequence": ("a: 1\nb: \x1b[31m\n", "2:4: this is not YAML: the character U+001B is not allowed."),
     "key that is a list": ("a: 1\n? [1, 2]\n: 3\n", "2:3: a key must be one word or number."),
     "key that is a section": ("? {a: 1}\n: 3\n", "1:3: a key must be one word or number."),
