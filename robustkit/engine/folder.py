@@ -88,3 +88,29 @@ def new_folder(name: str, output: str | Path | None) -> Path:
         number += 1
         path = Path("runs") / f"{name}-{number}"
     return path
+
+
+def claimed_folder(name: str) -> Path:
+    """Make the first free of runs/NAME, runs/NAME-2, ...; of runs started together, each gets its own."""
+    while True:
+        path = new_folder(name, None)
+        try:
+            make_folder(path, new=True)
+        except FileExistsError:  # another run was faster
+            continue
+        return path
+
+
+def make_folder(path: Path, *, new: bool = False) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        FileExistsError: it is there already and should be `new`.
+        InputError: it cannot be made there.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=not new)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: this folder cannot be made: {error.strerror}.") from error

@@ -12,7 +12,7 @@ import torch
 from robustkit.attacking.isolation import private_randomness
 from robustkit.components.randomness import derive
 from robustkit.engine.device import choose_device
-from robustkit.engine.folder import RunFolder, new_folder
+from robustkit.engine.folder import RunFolder, claimed_folder, new_folder
 from robustkit.engine.progress import Listener
 from robustkit.engine.results import FinishedRun
 from robustkit.engine.run import Run
@@ -54,15 +54,17 @@ def run(
     if resume and output is None and isinstance(recipe, str | Path) and Path(recipe).is_dir():
         output = recipe
     folder = _folder_to_resume(built, output, plugins) if resume else RunFolder(new_folder(built.name, output))
-    with _surroundings(built):
+    with surroundings(built):
         job = Run(built, folder, plugins, listener)
         if resume and folder.checkpoint.is_file():
             job.resume()
         else:
+            if output is None:
+                job.folder = RunFolder(claimed_folder(built.name))
             job.write_lock()
         job.train()
         job.finish()
-    return FinishedRun(folder.path, plugins.registry)
+    return FinishedRun(job.folder.path, plugins.registry)
 
 
 def _folder_to_resume(recipe: Recipe, output: str | Path | None, plugins: Plugins) -> RunFolder:
@@ -88,7 +90,7 @@ def _folder_to_resume(recipe: Recipe, output: str | Path | None, plugins: Plugin
 
 
 @contextmanager
-def _surroundings(recipe: Recipe) -> Iterator[None]:
+def surroundings(recipe: Recipe) -> Iterator[None]:
     """The recipe's number of threads, deterministic kernels and private randomness; all given back afterwards."""
     threads, cudnn = torch.get_num_threads(), torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
