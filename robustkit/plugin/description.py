@@ -1,4 +1,4 @@
-"""What a component is, in words: its docstring and its fields with type, default and meaning, read from the class itself."""
+"""What a component is, in words: its docstring and its fields with type, default and meaning, read from the class."""
 
 from __future__ import annotations
 
