@@ -30,6 +30,9 @@ class RunData:
         held_out = recipe.validation_examples
         if held_out is None:
             held_out = min(1000, len(train) // 10)
+        if held_out >= len(train):
+            text = f"validation_examples is {held_out}, which leaves none of the {len(train)} examples to train on."
+            raise DataError(f"{text} Lower it.")
         kept, validation = stratified(train.labels, held_out, derive(recipe.seed, "validation"))
         if recipe.train_examples is not None and recipe.train_examples < len(kept):
             _, chosen = stratified(train.labels[kept], recipe.train_examples, derive(recipe.seed, "subset"))

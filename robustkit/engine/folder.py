@@ -78,7 +78,11 @@ def new_folder(name: str, output: str | Path | None) -> Path:
     """
     if output is not None:
         path = Path(output)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        try:
+            taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be a results folder: {error.strerror}.") from error
+        if taken:
             raise InputError(
                 f"{path}: is there already. Choose another --output, or go on with --resume if it is the same run."
             )

@@ -16,7 +16,7 @@ from robustkit.engine.batch_norm import recompute_batch_norm
 from robustkit.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
 from robustkit.engine.data import RunData
 from robustkit.engine.device import choose_device
-from robustkit.engine.folder import RunFolder, write_text
+from robustkit.engine.folder import RunFolder, make_folder, write_text
 from robustkit.engine.learner import Learner
 from robustkit.engine.progress import Listener
 from robustkit.engine.report import final_report, report_json, report_text
@@ -182,7 +182,7 @@ class Run:
 
     def write_lock(self) -> None:
         """Make the folder and write what runs into it."""
-        self.folder.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder.path)
         write_text(self.folder.lock, lock_text(self.recipe, provenance(self.recipe, self.plugins.registry)))
 
     def _check_losses(self) -> None:

@@ -77,7 +77,8 @@ class Plugins:
             spec.loader.exec_module(module)
         except (Exception, SystemExit) as error:
             del sys.modules[name]
-            text = f"--plugin {path}{_line(error, path)}: could not be imported: {type(error).__name__}: {error}"
+            reason = error.msg if isinstance(error, SyntaxError) else error
+            text = f"--plugin {path}{_line(error, path)}: could not be imported: {type(error).__name__}: {reason}"
             raise PluginError(text) from error
         before = len(self.registry.troubles)
         self._register(module, origin)
@@ -153,9 +154,10 @@ def _way_out(origin: Origin) -> str:
 
 def _line(error: BaseException, path: Path) -> str:
     """`:LINE` of this file where the error came up, or nothing where it came up elsewhere."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
+    file = str(path.absolute())
+    if isinstance(error, SyntaxError) and error.filename == file:
         return f":{error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     return f":{lines[-1]}" if lines else ""
 
 

@@ -35,7 +35,7 @@ device: cpu
 """
 """Nothing is wrong with it."""
 
-UNFORESEEN = re.compile(r"Traceback|not foreseen|KeyError|AttributeError: '|TypeError")
+UNFORESEEN = re.compile(r"Traceback|not foreseen")
 
 
 @dataclass(frozen=True)
