@@ -35,8 +35,7 @@ def command(kind: str | None, as_json: bool, choice: PluginChoice) -> None:
         print_json({noun: [dict(zip(keys, row, strict=True)) for row in rows] for noun, rows in listing.items()})
         return
     shown = {noun: rows for noun, rows in listing.items() if rows or kind}
-    widths = [max((len(row[column]) for rows in shown.values() for row in rows), default=0) for column in (0, 1)]
-    click.echo("\n\n".join(_section(noun, rows, widths) for noun, rows in shown.items()))
+    click.echo("\n\n".join(_section(noun, rows) for noun, rows in shown.items()))
 
 
 def _rows(registry: Registry, noun: str) -> list[Row]:
@@ -53,7 +52,8 @@ def _rows(registry: Registry, noun: str) -> list[Row]:
     ]
 
 
-def _section(noun: str, rows: list[Row], widths: list[int]) -> str:
+def _section(noun: str, rows: list[Row]) -> str:
+    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     lines = [f"  {name:<{widths[0]}}  {plugin:<{widths[1]}}  {text}".rstrip() for name, plugin, text in rows]
     return "\n".join([click.style(plural(noun), bold=True), *map(_fitted, lines or ["  none"])])
 
