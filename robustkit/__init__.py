@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from robustkit.components.weights import LearnerWeights as LearnerWeights
     from robustkit.components.weights import Weights as Weights
     from robustkit.engine.launch import run as run
-    from robustkit.engine.progress import Listener as Listener
+    from robustkit.engine.listener import Listener as Listener
     from robustkit.engine.results import FinishedRun as FinishedRun
     from robustkit.engine.results import load_run as load_run
     from robustkit.evaluation.evaluator import evaluate as evaluate
@@ -69,7 +69,7 @@ _HOMES = {
     "evaluation.evaluator": ["evaluate"],
     "evaluation.measurement": ["Accuracy", "Measurement"],
     "engine.launch": ["run"],
-    "engine.progress": ["Listener"],
+    "engine.listener": ["Listener"],
     "engine.results": ["FinishedRun", "load_run"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -16,7 +16,7 @@ from rich.table import Column
 from robustkit.cli.progress import Progress, duration, epoch_text, opening, validation_text
 
 if TYPE_CHECKING:
-    from robustkit.engine.run import Run
+    from robustkit.engine.listener import Watched
 
 _SECONDS = 0.5  # between two looks at the losses: each of them waits for the device
 _BATCHES = 20  # over which a shown loss is averaged
@@ -55,7 +55,7 @@ class Bars(Progress):
         """Stop drawing; the last state stays on the screen."""
         self._display.stop()
 
-    def started(self, run: Run) -> None:
+    def started(self, run: Watched) -> None:
         """Say what runs, and draw the bar of the training that is left."""
         self._print(opening(run))
         if run.progress.epoch < run.recipe.epochs:
@@ -63,7 +63,7 @@ class Bars(Progress):
             self._update(completed=run.progress.epoch * run.clock.batches)
         super().started(run)
 
-    def batch_ended(self, run: Run) -> None:
+    def batch_ended(self, run: Watched) -> None:
         """Move the bar, at most twice a second."""
         now = time.monotonic()
         if now - self._drawn < _SECONDS:
@@ -82,7 +82,7 @@ class Bars(Progress):
             detail=f"{f'{pace:,.0f} images/s  ' if pace else ''}loss {losses}",
         )
 
-    def epoch_ended(self, run: Run, metrics: Mapping[str, Any]) -> None:
+    def epoch_ended(self, run: Watched, metrics: Mapping[str, Any]) -> None:
         """A line that stays, where the epoch was measured."""
         text = validation_text(run, metrics)
         if text:

@@ -11,10 +11,10 @@ import click
 
 from robustkit.cli.kinds import counted
 from robustkit.cli.output import warn
-from robustkit.engine.progress import Listener
+from robustkit.engine.listener import Listener
 
 if TYPE_CHECKING:
-    from robustkit.engine.run import Run
+    from robustkit.engine.listener import Watched
 
 _PLAIN_SECONDS = 60.0  # between two lines about one long attack
 
@@ -23,7 +23,7 @@ class Progress(Listener):
     """Knows the pace of a run and where it stands; shows nothing itself, which is what `--quiet` asks for."""
 
     def __init__(self) -> None:
-        self.run: Run | None = None
+        self.run: Watched | None = None
         self.evaluating = False
         self._began = self._epoch_began = 0.0
         self._first_step = self._first_of_epoch = 0
@@ -36,14 +36,14 @@ class Progress(Listener):
     ) -> None:
         """Leave the screen as it should stay."""
 
-    def started(self, run: Run) -> None:
+    def started(self, run: Watched) -> None:
         """Training starts or goes on."""
         self.run, self._began = run, time.monotonic()
         self._first_step = run.progress.epoch * run.clock.batches
         self._new_epoch(self._first_step)
         self._end_training_when_due(run)
 
-    def epoch_ended(self, run: Run, metrics: Mapping[str, Any]) -> None:
+    def epoch_ended(self, run: Watched, metrics: Mapping[str, Any]) -> None:
         """An epoch is measured."""
         self._new_epoch(run.clock.step)
         self._end_training_when_due(run)
@@ -56,7 +56,7 @@ class Progress(Listener):
         """The networks are measured on the test examples from here on."""
         self.evaluating = True
 
-    def seconds_left(self, run: Run) -> float | None:
+    def seconds_left(self, run: Watched) -> float | None:
         """Of training, at the pace so far, measurements included; None before there is a pace."""
         done = run.clock.step - self._first_step
         if done <= 0:
@@ -64,7 +64,7 @@ class Progress(Listener):
         total = run.clock.epochs * run.clock.batches
         return (time.monotonic() - self._began) / done * (total - run.clock.step)
 
-    def images_per_second(self, run: Run) -> float | None:
+    def images_per_second(self, run: Watched) -> float | None:
         """Of training in this epoch; None before its second batch."""
         steps, seconds = run.clock.step - self._first_of_epoch, time.monotonic() - self._epoch_began
         return steps * run.recipe.batch_size / seconds if steps > 0 and seconds > 0 else None
@@ -72,7 +72,7 @@ class Progress(Listener):
     def _new_epoch(self, step: int) -> None:
         self._epoch_began, self._first_of_epoch = time.monotonic(), step
 
-    def _end_training_when_due(self, run: Run) -> None:
+    def _end_training_when_due(self, run: Watched) -> None:
         if run.progress.epoch == run.recipe.epochs:
             self.evaluation_started(["global", *run.learners], list(run.recipe.evaluation.final_attacks))
 
@@ -89,12 +89,12 @@ class Lines(Progress):
         self._attacks: Sequence[str] = ()
         self._err, self._said, self._part_began = err, time.monotonic(), time.monotonic()
 
-    def started(self, run: Run) -> None:
+    def started(self, run: Watched) -> None:
         """Say what runs and where it writes."""
         self._echo(opening(run))
         super().started(run)
 
-    def epoch_ended(self, run: Run, metrics: Mapping[str, Any]) -> None:
+    def epoch_ended(self, run: Watched, metrics: Mapping[str, Any]) -> None:
         """One line with losses, accuracies where they were measured, and what is left."""
         left = self.seconds_left(run)
         parts = [epoch_text(run), f"loss {losses_text(metrics)}", validation_text(run, metrics)]
@@ -125,7 +125,7 @@ class Lines(Progress):
         click.echo(text, err=self._err)
 
 
-def opening(run: Run) -> str:
+def opening(run: Watched) -> str:
     """What runs, how long, where it writes, and from where it goes on."""
     recipe, clock = run.recipe, run.clock
     learners = f"{counted(len(run.learners), 'learner')} ({', '.join(run.learners)})"
@@ -137,7 +137,7 @@ def opening(run: Run) -> str:
     return f"{text}\ngoing on after epoch {run.progress.epoch}" if run.progress.epoch else text
 
 
-def epoch_text(run: Run) -> str:
+def epoch_text(run: Watched) -> str:
     """`epoch  3/40`, as wide in the first epoch as in the last."""
     epochs = str(run.recipe.epochs)
     return f"epoch {run.clock.epoch:>{len(epochs)}}/{epochs}"
@@ -148,7 +148,7 @@ def losses_text(metrics: Mapping[str, Any]) -> str:
     return " ".join(f"{name} {found['loss']:.3f}" for name, found in metrics["learners"].items())
 
 
-def validation_text(run: Run, metrics: Mapping[str, Any]) -> str:
+def validation_text(run: Watched, metrics: Mapping[str, Any]) -> str:
     """`validation natural/pgd-10: global 93.1/45.2 % ...`; empty where this epoch was not measured."""
     networks = {"global": metrics["global"], **metrics["learners"]}
     measured = {name: found["validation"] for name, found in networks.items() if "validation" in found}
@@ -161,7 +161,7 @@ def validation_text(run: Run, metrics: Mapping[str, Any]) -> str:
     return f"validation {'/'.join(measured['global'])}: {' '.join(figures)}{best}"
 
 
-def _selects(run: Run) -> bool:
+def _selects(run: Watched) -> bool:
     return run.recipe.evaluation.select_by != "last"
 
 

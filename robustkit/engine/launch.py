@@ -13,13 +13,13 @@ from robustkit.attacking.isolation import private_randomness
 from robustkit.components.randomness import derive
 from robustkit.engine.device import choose_device
 from robustkit.engine.folder import RunFolder, claimed_folder, new_folder
-from robustkit.engine.progress import Listener
+from robustkit.engine.listener import Listener
 from robustkit.engine.results import FinishedRun
 from robustkit.engine.run import Run
 from robustkit.errors import InputError
 from robustkit.plugin.manager import Plugins, installed
 from robustkit.recipe.loader import load_recipe
-from robustkit.recipe.lock import differences, resolved
+from robustkit.recipe.lock import changed_since, differences, resolved
 from robustkit.recipe.schema import Recipe
 
 
@@ -56,6 +56,8 @@ def run(
     folder = _folder_to_resume(built, output, plugins) if resume else RunFolder(new_folder(built.name, output))
     with surroundings(built):
         job = Run(built, folder, plugins, listener)
+        for text in changed_since(built, plugins.registry):
+            job.listener.warned(text)
         if resume and folder.checkpoint.is_file():
             job.resume()
         else:

@@ -13,7 +13,9 @@ from robustkit.evaluation.measurement import Measurement
 from robustkit.recipe.lock import plain
 from robustkit.recipe.schema import Recipe
 
-CAUTION = "Robust accuracy is an upper bound: it holds for these attacks on these examples; a stronger one may lower it."
+CAUTION = (
+    "Robust accuracy is an upper bound: it holds for these attacks on these examples; a stronger one may lower it."
+)
 
 
 def final_report(

@@ -18,7 +18,7 @@ from robustkit.engine.data import RunData
 from robustkit.engine.device import choose_device
 from robustkit.engine.folder import RunFolder, make_folder, write_text
 from robustkit.engine.learner import Learner
-from robustkit.engine.progress import Listener
+from robustkit.engine.listener import Listener
 from robustkit.engine.report import final_report, report_json, report_text
 from robustkit.errors import TrainingError
 from robustkit.evaluation.evaluator import evaluate

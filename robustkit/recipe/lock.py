@@ -53,6 +53,16 @@ def provenance(recipe: Recipe, registry: Registry) -> dict[str, Any]:
     }
 
 
+def changed_since(recipe: Recipe, registry: Registry) -> list[str]:
+    """Where what a lock was made on differs from what is here, so that figures may too; nothing for other recipes."""
+    if recipe.lock is None:
+        return []
+    here = provenance(recipe, registry)
+    matters = ("robustkit", "plugins", "libraries", "python", "platform")
+    then, now = ({key: lock.get(key) for key in matters} for lock in (recipe.lock, here))
+    return [f"the lock was made on something else, so figures may differ: {text}" for text in differences(then, now)]
+
+
 def lock_text(recipe: Recipe, lock: Mapping[str, Any]) -> str:
     """The lock file's text."""
     head = "# The recipe as it ran, every default spelled out; `robustkit run` on this file repeats the run.\n"

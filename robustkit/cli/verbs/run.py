@@ -15,7 +15,7 @@ from robustkit.cli.recipe_argument import recipe_arguments
 
 if TYPE_CHECKING:
     from robustkit.cli.progress import Progress
-    from robustkit.engine.run import Run
+    from robustkit.engine.listener import Watched
 
 
 @click.command("run")
@@ -89,7 +89,7 @@ def _interrupted(display: Progress, choice: PluginChoice) -> str:
     return f"\nInterrupted. {kept} Go on with: robustkit run {path} --resume{choice.words()}"
 
 
-def _kept_epoch(run: Run) -> int:
+def _kept_epoch(run: Watched) -> int:
     """The epoch of the checkpoint on disk: Ctrl-C may have come while one was written."""
     from robustkit.models.files import read_tensors
 
