@@ -48,6 +48,12 @@ def section(page: str, anchor: str) -> str:
     return words(page[page.index(start) :].split("</section>")[0])
 
 
+def test_the_documentation_builds(build: tuple[Path, str]) -> None:
+    pages, failure = build
+    assert not failure, failure
+    assert (pages / "index.html").is_file()
+
+
 def test_every_hook_is_there_with_its_exact_signature(built: Path) -> None:
     page = read(built, "hooks.html")
     assert len(HOOKS) >= 13
