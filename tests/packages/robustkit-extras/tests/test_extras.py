@@ -1,0 +1,19 @@
+from robustkit_extras import Corners, HalfAndHalf, Perceptron, Stripes
+
+from robustkit.testing import ArchitectureSuite, AttackSuite, DatasetSuite, StrategySuite
+
+
+class TestStripes(DatasetSuite):
+    dataset = Stripes(examples=24)
+
+
+class TestPerceptron(ArchitectureSuite):
+    architecture = Perceptron()
+
+
+class TestCorners(AttackSuite):
+    attack = Corners(eps="8/255")
+
+
+class TestHalfAndHalf(StrategySuite):
+    strategy = HalfAndHalf(attack=Corners(eps="8/255", tries=1))
