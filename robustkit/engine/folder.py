@@ -27,6 +27,12 @@ class RunFolder:
         """The weights file of the global learner (`global`) or a learner."""
         return self.path / "weights" / f"{network}.safetensors"
 
+    def withdraw(self) -> None:
+        """Remove the folder while it holds nothing but the lock: bad input leaves nothing behind."""
+        if self.path.is_dir() and list(self.path.iterdir()) == [self.lock]:
+            self.lock.unlink()
+            self.path.rmdir()
+
     def write_metrics(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """Replace metrics.jsonl, one object an epoch."""
         write_text(self.metrics, "".join(json.dumps(line) + "\n" for line in lines))

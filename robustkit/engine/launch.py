@@ -16,7 +16,7 @@ from robustkit.engine.folder import RunFolder, claimed_folder, new_folder
 from robustkit.engine.listener import Listener
 from robustkit.engine.results import FinishedRun
 from robustkit.engine.run import Run
-from robustkit.errors import InputError
+from robustkit.errors import InputError, RobustkitError
 from robustkit.plugin.manager import Plugins, installed
 from robustkit.recipe.loader import load_recipe
 from robustkit.recipe.lock import changed_since, differences, resolved
@@ -64,7 +64,12 @@ def run(
             if output is None:
                 job.folder = RunFolder(claimed_folder(built.name))
             job.write_lock()
-        job.train()
+        try:
+            job.train()
+        except RobustkitError as error:  # for example an image that turns out to be none when it is decoded
+            if error.exit_code == RobustkitError.exit_code and not resume:
+                job.folder.withdraw()
+            raise
         job.finish()
     return FinishedRun(job.folder.path, plugins.registry)
 
