@@ -55,3 +55,4 @@ def quick_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         return whole(recipe, *overrides, *(() if isinstance(recipe, Recipe) else QUICK), **options)
 
     monkeypatch.setattr(launch, "run", quick)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # forty checkpoints a run wait for the disk otherwise

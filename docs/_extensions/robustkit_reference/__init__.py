@@ -130,6 +130,12 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", target, node, text)
 
 
+def dashes(app: Sphinx, doctree: nodes.document, name: str) -> None:
+    """Put a dash between a parameter and its description, where Sphinx writes two hyphens."""
+    for text in doctree.findall(lambda node: isinstance(node, nodes.Text) and node == " -- "):
+        text.parent.replace(text, nodes.Text(" – "))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Make the directives known."""
     for name, directive in {
@@ -143,5 +149,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     }.items():
         app.add_directive(f"robustkit-{name}", directive)
     app.connect("missing-reference", resolve)
+    app.connect("doctree-resolved", dashes)
     app.connect("autodoc-process-docstring", restructured)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from itertools import dropwhile, takewhile
 
 from robustkit.plugin.registry import Origin, Registry
 from robustkit_reference.fields import SECTIONS, fields_table, section_anchor
@@ -26,13 +27,14 @@ def recipe_entries(registry: Registry) -> list[Entry]:
 
 
 def recipe_text(text: str, origin: Origin) -> str:
-    """What a recipe says of itself, the commands that run it, and all of it."""
+    """What a recipe says of itself, the commands that run it, and the recipe."""
     words, commands = opening(text)
+    below = "\n".join(dropwhile(lambda line: line.startswith("#"), text.splitlines()))
     return "\n".join(
         [
             f"{words}\n",
             fenced("console", "\n".join(f"$ {command}" for command in commands)),
-            fenced("yaml", text),
+            fenced("yaml", below),
             f"{{.origin}}\nPlugin {code(origin.plugin)} of {code(origin.distribution)}.",
         ]
     )
@@ -40,10 +42,7 @@ def recipe_text(text: str, origin: Origin) -> str:
 
 def opening(text: str) -> tuple[str, list[str]]:
     """The words and the commands (lines indented by three) of a recipe's opening comment."""
-    comment = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        comment.append(line.removeprefix("#").rstrip())
+    head = takewhile(lambda line: line.startswith("#"), text.splitlines())
+    comment = [line.removeprefix("#").rstrip() for line in head]
     commands = [line.strip() for line in comment if line.startswith("   ")]
     return " ".join(line.strip() for line in comment if not line.startswith("   ")), commands
