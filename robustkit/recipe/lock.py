@@ -64,11 +64,9 @@ def changed_since(recipe: Recipe, registry: Registry) -> list[str]:
 
 
 def lock_text(recipe: Recipe, lock: Mapping[str, Any]) -> str:
-    """The lock file's text."""
+    """The lock file's text, in ASCII: PyYAML reads some other line breaks (U+0085) otherwise than it writes them."""
     head = "# The recipe as it ran, every default spelled out; `robustkit run` on this file repeats the run.\n"
-    return head + yaml.safe_dump(
-        {**resolved(recipe), "lock": dict(lock)}, sort_keys=False, allow_unicode=True, width=120
-    )
+    return head + yaml.safe_dump({**resolved(recipe), "lock": dict(lock)}, sort_keys=False, width=120)
 
 
 def differences(before: Any, now: Any, path: str = "") -> list[str]:
