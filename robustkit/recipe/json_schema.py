@@ -25,7 +25,7 @@ Schema = dict[str, Any]
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _DECIMAL = r"(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
-_NUMBER = rf"{_DECIMAL}(\s*/\s*{_DECIMAL})?\s*$"
+_NUMBER = rf"{_DECIMAL}(\s*/\s*(?=[\d.]*[1-9]){_DECIMAL})?\s*$"  # no fraction of 0
 _NUMERALS: Mapping[str, Schema] = {
     "numeral": {"type": "string", "pattern": rf"^\s*[-+]?{_NUMBER}"},
     "unsigned-numeral": {"type": "string", "pattern": rf"^\s*\+?{_NUMBER}"},
@@ -112,7 +112,8 @@ class _Writer:
         if not issubclass(cls, Schedule):
             return chosen
         value = Annotated[(float, *constraints)] if constraints else float
-        return _any_of([{**self._mapping(float, value), "minProperties": 1}, chosen])
+        epochs = {"propertyNames": {"$ref": "#/$defs/unsigned-numeral"}, "minProperties": 1}
+        return _any_of([{**self._mapping(float, value), **epochs}, chosen])
 
     def _choice(self, base: type[Component]) -> Schema:
         """One of the components: as a section that names it, or by its name alone where no field is required."""

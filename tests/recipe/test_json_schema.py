@@ -119,6 +119,8 @@ BROKEN = {
     "a rate below its range": ("learners.robust.optimizer.lr", -0.1),
     "a rate by epochs below its range": ("learners.robust.optimizer.lr", {0: 0.1, 4: -0.1}),
     "a share above 1": ("aggregator.mix.robust", 1.5),
+    "a fraction of nothing": ("learners.robust.optimizer.lr", "1/0.0"),
+    "an epoch before the first": ("learners.robust.optimizer.lr", {-1: 0.1}),
     "an epoch that is no number": ("learners.robust.optimizer.lr", {"first": 0.1}),
     "a schedule without its field": ("learners.robust.optimizer.lr", "constant"),
     "true for a number": ("learners.robust.optimizer.lr", True),
