@@ -33,6 +33,10 @@ class RunData:
         if held_out >= len(train):
             text = f"validation_examples is {held_out}, which leaves none of the {len(train)} examples to train on."
             raise DataError(f"{text} Lower it.")
+        by = recipe.evaluation.select_by
+        if held_out == 0 and by != "last":
+            text = f"select_by: {by} needs validation examples, but a tenth of {len(train)} training examples is none."
+            raise DataError(f"{text} Set validation_examples.")
         kept, validation = stratified(train.labels, held_out, derive(recipe.seed, "validation"))
         if recipe.train_examples is not None and recipe.train_examples < len(kept):
             _, chosen = stratified(train.labels[kept], recipe.train_examples, derive(recipe.seed, "subset"))

@@ -1,4 +1,4 @@
-"""Natural and robust accuracy under any attacks, every network on the same examples and the same starts."""
+"""Natural and robust accuracy under any attacks, each on the examples that are right without it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def evaluate(
         examples: what to measure on.
         attacks: by the names the result uses.
         batch_size: examples at a time.
-        seed: of the attacks' randomness; equal seeds and batch sizes give equal starts to every network.
+        seed: of the attacks' randomness; equal seeds and batch sizes repeat a measurement exactly.
         report: told about progress.
 
     Raises:
