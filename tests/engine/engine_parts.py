@@ -166,6 +166,22 @@ class Deadly(Attack):
         return images.clone()
 
 
+@dataclass(frozen=True)
+class Tied(Architecture):
+    """Two layers that share one matrix, and a bias that is not trained."""
+
+    name = "tied"
+
+    def build(self, num_classes, image_shape):
+        pixels = image_shape[0] * image_shape[1] * image_shape[2]
+        network = nn.Sequential(
+            nn.Flatten(), nn.Linear(pixels, pixels), nn.Linear(pixels, pixels), nn.Linear(pixels, num_classes)
+        )
+        network[2].weight = network[1].weight
+        network[1].bias.requires_grad_(False)
+        return network
+
+
 @hookimpl
 def register_datasets():
     return [Corners]
@@ -173,7 +189,7 @@ def register_datasets():
 
 @hookimpl
 def register_architectures():
-    return [Tiny]
+    return [Tiny, Tied]
 
 
 @hookimpl

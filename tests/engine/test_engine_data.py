@@ -159,6 +159,14 @@ def test_shared_augmentation_comes_once_and_a_learners_own_after_it(train, data,
         ({"train_examples": 5}, "batch_size is 8, but only 5 training examples are left"),
         ({"validation_examples": 39}, "validation_examples is 39, which leaves none of the 39 examples to train on"),
         (
+            {
+                "dataset": {"use": "corners", "train": 9},
+                "validation_examples": None,
+                "evaluation": {"select_by": "natural"},
+            },
+            "select_by: natural needs validation examples, but a tenth of 9 training examples is none.",
+        ),
+        (
             {"dataset": {"use": "corners", "test_size": 7}},
             "dataset corners: training images (1, 6, 6) in 3 classes, test images (1, 7, 7) in 3.",
         ),

@@ -61,6 +61,19 @@ def test_a_run_gives_back_every_network_it_trained(train, compare):
         assert weights["6.weight"].dtype == torch.float64
 
 
+def test_weights_that_two_layers_share_are_kept_once_and_still_shared(train, compare):
+    """And what is not trained stays as it was, and is kept all the same."""
+    finished = train(architecture="tied")
+    tensors, _ = compare.tensors_of(finished.folder.weights("natural"))
+    assert sorted(tensors) == ["1.bias", "1.weight", "2.bias", "3.bias", "3.weight"]
+    network = finished.model("natural").network
+    assert network[1].weight is network[2].weight
+    assert torch.equal(network[1].weight, tensors["1.weight"])
+    other, _ = compare.tensors_of(finished.folder.weights("robust"))
+    torch.testing.assert_close(tensors["1.bias"], other["1.bias"])  # an average of equal numbers rounds
+    assert not torch.allclose(tensors["2.bias"], other["2.bias"])
+
+
 def test_the_header_says_what_the_file_holds(train):
     finished = train(evaluation={"select_by": "natural"})
     for name in ("global", "natural"):
