@@ -79,6 +79,7 @@ def surroundings():
 
 @pytest.mark.parametrize("broken", [False, True])
 def test_the_process_is_left_as_it_was(train, data, broken):
+    threads = torch.get_num_threads()
     torch.set_num_threads(2)
     torch.backends.cudnn.benchmark = True
     random.random(), numpy.random.rand(3), torch.rand(3)
@@ -92,7 +93,7 @@ def test_the_process_is_left_as_it_was(train, data, broken):
             train(**RANDOM, learners=learners(data, "natural", "robust", strategy=strategy))
         assert surroundings() == before
     finally:
-        torch.set_num_threads(1)
+        torch.set_num_threads(threads)
         torch.backends.cudnn.benchmark = False
 
 
