@@ -103,7 +103,7 @@ def study_part(study: str) -> list[str]:
         f"## {title}",
         compared(folders, "--markdown").strip(),
         f"small-cnn, {examples['train']:,} training, {examples['validation']:,} validation and {examples['test']:,} "
-        f"test examples, {report['epochs']} epochs, {seeds} seeds; last epoch's weights, which no split chose. Attacks: "
+        f"test examples, {report['epochs']} epochs, {seeds} seeds; the last weights, chosen by no split. Attacks: "
         + "; ".join(f"`{name}` is {plainly(attack)}" for name, attack in report["attacks"].items())
         + ".",
         where_they_lie({row["name"]: row["figures"] for row in rows}),

@@ -9,9 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 SHARED_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 CACHE = Path(tempfile.gettempdir()) / "robustkit-test-data-v1"
+
+
+# Deadlines measure the machine, which others may be using too.
+settings.register_profile("robustkit", deadline=None)
+settings.load_profile("robustkit")
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import numpy
 import torch
 from torch import nn
 
+from robustkit.components.randomness import seed_globally
 from robustkit.errors import AttackError
 
 
@@ -69,15 +70,11 @@ def private_randomness(seed: int, device: torch.device) -> Iterator[None]:
 
     Those of all GPUs are kept, not the images' alone: an attack that calls `torch.manual_seed` seeds every one.
     """
-    on_gpu = device.type == "cuda"
-    used = on_gpu or torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    used = device.type == "cuda" or torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count()) if used else ()
     numpy_state, python_state = numpy.random.get_state(), random.getstate()
     with torch.random.fork_rng(devices=devices):
-        torch.default_generator.manual_seed(seed)
-        if on_gpu:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
+        seed_globally(seed, device)
         numpy.random.seed(seed % 2**32)
         random.seed(seed)
         try:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from robustkit.components.examples import Examples
-from robustkit.components.randomness import derive
+from robustkit.components.randomness import derive, seed_globally
 from robustkit.errors import DataError
 from robustkit.recipe.schema import Recipe
 
@@ -64,7 +64,7 @@ class RunData:
         for number in range(self.batches_per_epoch):
             indices = order[number * self.recipe.batch_size : (number + 1) * self.recipe.batch_size]
             images, labels = self.read(self.train, indices)
-            torch.manual_seed(derive(self.recipe.seed, "augmentation", epoch, number))
+            seed_globally(derive(self.recipe.seed, "augmentation", epoch, number), self.device)
             for augmentation in self.recipe.augmentation:
                 images = augmentation(images)
             yield images, labels
@@ -95,8 +95,8 @@ def stratified(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
     labels = labels.cpu()
     shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     by_class = shuffled[torch.argsort(labels[shuffled], stable=True)]
-    # Every len/count-th of the examples ordered by class takes the same share of each class.
-    places = (torch.arange(count, dtype=torch.float64) * (len(labels) / max(count, 1))).long()
+    # Every len/count-th of the examples ordered by class, from half a step in, takes the same share of each class.
+    places = ((torch.arange(count, dtype=torch.float64) + 0.5) * (len(labels) / max(count, 1))).long()
     taken = torch.zeros(len(labels), dtype=torch.bool)
     taken[by_class[places]] = True
     everything = torch.arange(len(labels))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robustkit.attacking.door import attack_seeds
 from robustkit.components.clock import Clock
-from robustkit.components.randomness import derive
+from robustkit.components.randomness import derive, seed_globally
 from robustkit.components.schedule import rate_at
 from robustkit.components.weights import LearnerWeights, Weights, copy_, lerp_, warmed_up
 from robustkit.engine.batch_norm import held_batch_norm
@@ -35,7 +35,7 @@ class Learner:
         """Train on one batch: augment, attack, loss, backward, optimizer, average. Called before the clock ticks."""
         self._set_lr(rate_at(self.recipe.optimizer.lr, clock))
         seed = derive(self.seed, "learner", self.name, clock.step)
-        torch.manual_seed(seed)
+        seed_globally(seed, images.device)
         for augmentation in self.recipe.augmentation:
             images = augmentation(images)
         self.model.train()

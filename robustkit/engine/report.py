@@ -85,7 +85,7 @@ def report_text(report: Mapping[str, Any]) -> str:
         f"{report['examples']['validation']:,} held out for validation. "
         f"Training took {report['cost']['training_seconds']:.0f} s, the final evaluation {evaluation:.0f} s.",
         "",
-        "Attacks:",
+        "Attacks:" if report["attacks"] else "No attack was tried: these figures say nothing about robustness.",
         "",
         *(f"- `{name}`: {_described(attack)}" for name, attack in report["attacks"].items()),
         "",

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from robustkit.components.clock import Clock
-from robustkit.components.randomness import derive
+from robustkit.components.randomness import derive, seed_globally
 from robustkit.components.weights import Weights, copy_
 from robustkit.engine.batch_norm import recompute_batch_norm
 from robustkit.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -20,7 +20,7 @@ from robustkit.engine.folder import RunFolder, make_folder, write_text
 from robustkit.engine.learner import Learner
 from robustkit.engine.listener import Listener
 from robustkit.engine.report import final_report, report_json, report_text
-from robustkit.errors import TrainingError
+from robustkit.errors import InputError, TrainingError
 from robustkit.evaluation.evaluator import evaluate
 from robustkit.evaluation.measurement import Measurement
 from robustkit.models.classifier import build_classifier
@@ -42,7 +42,7 @@ class Run:
         self.device = choose_device(recipe.device)
         self.data = RunData(recipe, self.device)
         self.clock = Clock(recipe.epochs, self.data.batches_per_epoch)
-        torch.manual_seed(derive(recipe.seed, "weights"))
+        seed_globally(derive(recipe.seed, "weights"), self.device)
         train = self.data.train
         model = build_classifier(recipe.architecture, train.num_classes, train.image_shape, recipe.normalization)
         self.model = model.to(self.device, self.data.dtype)
@@ -139,7 +139,10 @@ class Run:
             self.listener.measuring(name, part, done, total)
 
         size, seed = self.recipe.evaluation.batch_size, derive(self.recipe.seed, "evaluation")
-        return evaluate(model, examples, attacks, batch_size=size, seed=seed, report=report)
+        try:
+            return evaluate(model, examples, attacks, batch_size=size, seed=seed, report=report)
+        except InputError as error:
+            raise TrainingError(f"network {name!r} cannot be measured: {error}") from error
 
     def _finish_epoch(self, epoch: int, metrics: dict[str, Any]) -> None:
         progress, by = self.progress, self.recipe.evaluation.select_by
