@@ -28,6 +28,7 @@ def run(
     *overrides: str,
     output: str | Path | None = None,
     resume: bool = False,
+    stop_after: int | None = None,
     listener: Listener | None = None,
     plugins: Plugins | None = None,
 ) -> FinishedRun:
@@ -38,11 +39,12 @@ def run(
         overrides: `path=value` words; not with a recipe that is already built.
         output: the results folder; by default the first free of runs/NAME, runs/NAME-2, ...
         resume: go on from the checkpoint in the results folder, which `output` names (or `recipe`, if it is a folder).
+        stop_after: train no epoch past this one and measure nothing on the test examples; `resume` goes on from there.
         listener: told how it goes.
         plugins: by default, the installed ones.
 
     Returns:
-        The finished run: its report, metrics and models.
+        The finished run: its report, metrics and models. One that was stopped has metrics only.
 
     Raises:
         RobustkitError: one of its family; see `robustkit.errors`. Bad input leaves no folder behind.
@@ -50,6 +52,8 @@ def run(
     plugins = plugins or installed()
     if isinstance(recipe, Recipe) and overrides:
         raise InputError("overrides need a recipe to be read, not one that is already built: use dataclasses.replace.")
+    if stop_after is not None and stop_after < 1:
+        raise InputError(f"expected to stop after epoch 1 or later, got {stop_after}.")
     built = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, *overrides, registry=plugins.registry)
     if resume and output is None and isinstance(recipe, str | Path) and Path(recipe).is_dir():
         output = recipe
@@ -65,12 +69,13 @@ def run(
                 job.folder = RunFolder(claimed_folder(built.name))
             job.write_lock()
         try:
-            job.train()
+            job.train(stop_after)
         except RobustkitError as error:  # for example an image that turns out to be none when it is decoded
             if error.exit_code == RobustkitError.exit_code and not resume:
                 job.folder.withdraw()
             raise
-        job.finish()
+        if job.progress.epoch == built.epochs:
+            job.finish()
     return FinishedRun(job.folder.path, plugins.registry)
 
 

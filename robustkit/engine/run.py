@@ -61,15 +61,16 @@ class Run:
         self.progress = load_checkpoint(self.folder.checkpoint, self.merged, self.learners)
         self.folder.write_metrics(self.progress.metrics)
 
-    def train(self) -> None:
-        """Train the epochs that are left; after each, measure, write a checkpoint, and tell the observers.
+    def train(self, stop_after: int | None = None) -> None:
+        """Train the epochs that are left, at most up to `stop_after`; after each, measure and write a checkpoint.
 
         Raises:
             TrainingError: a loss or weight is not finite; the checkpoint of the epoch before stays.
         """
         self.listener.started(self)
         self._observe("run_started")
-        for epoch in range(self.progress.epoch + 1, self.recipe.epochs + 1):
+        last = min(self.recipe.epochs, stop_after or self.recipe.epochs)
+        for epoch in range(self.progress.epoch + 1, last + 1):
             started = time.perf_counter()
             self._train_epoch(epoch)
             trained = time.perf_counter() - started

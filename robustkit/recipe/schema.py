@@ -143,7 +143,8 @@ class Recipe(Checked):
         for path, schedule in schedules_in(given):
             if schedule.last_epoch > epochs:
                 length = "1 epoch" if epochs == 1 else f"{epochs} epochs"
-                yield Problem(path, f"the schedule runs to epoch {schedule.last_epoch:g}, the run has {length}.")
+                text = f"the schedule runs to epoch {schedule.last_epoch:g}, the run has {length}."
+                yield Problem(path, f"{text} To train only the first epochs of a longer run, use --stop-after.")
         evaluation = given.get("evaluation")
         if evaluation and evaluation.select_by != "last" and given.get("validation_examples") == 0:
             text = f"{evaluation.select_by!r} needs validation examples, but validation_examples is 0."

@@ -188,3 +188,16 @@ def test_a_long_attack_says_now_and_then_how_far_it_is(
 )
 def test_durations_are_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_stop_after_says_how_far_it_went_and_the_printed_command_goes_on(invoke: Invoke, tiny: Path) -> None:
+    result = invoke("run", tiny, "-q", "--stop-after", 1)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "Stopped after epoch 1 of 2, as asked. Go on with: robustkit run runs/tiny --resume\n"
+    assert invoke("run", "runs/tiny", "--resume", "-q").exit_code == 0
+    assert load_run("runs/tiny").report["epochs"] == 2
+
+
+def test_stop_after_in_json(invoke: Invoke, tiny: Path) -> None:
+    told = json.loads(invoke("run", tiny, "--json", "--stop-after", 1).stdout)
+    assert told == {"finished": False, "epoch": 1, "epochs": 2, "path": "runs/tiny"}

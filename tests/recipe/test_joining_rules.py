@@ -8,6 +8,8 @@ from small_recipes import minimal
 import robustkit
 from robustkit.errors import RecipeError
 
+STOP_AFTER = "To train only the first epochs of a longer run, use --stop-after."
+
 
 def messages(**changes) -> list[str]:
     with pytest.raises(RecipeError) as caught:
@@ -25,11 +27,11 @@ GENERALIST = {"use": "generalist", "mix": {"robust": 0.5}}
 RULES = {
     "a schedule past the run": (
         {"learners": {"only": sgd({0: 0.1, 5: 0.01})}},
-        "learners.only.optimizer.lr: the schedule runs to epoch 5, the run has 4 epochs.",
+        "learners.only.optimizer.lr: the schedule runs to epoch 5, the run has 4 epochs. " + STOP_AFTER,
     ),
     "a schedule inside a list": (
         {"learners": PAIR, "aggregator": {"use": "generalist", "mix": {"robust": {0: 1, 9: 0.5}}}},
-        "aggregator.mix.robust: the schedule runs to epoch 9, the run has 4 epochs.",
+        "aggregator.mix.robust: the schedule runs to epoch 9, the run has 4 epochs. " + STOP_AFTER,
     ),
     "no learner": ({"learners": {}}, "learners: expected at least one learner, got none."),
     "a learner named global": (

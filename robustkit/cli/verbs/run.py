@@ -16,6 +16,7 @@ from robustkit.cli.recipe_argument import recipe_arguments
 if TYPE_CHECKING:
     from robustkit.cli.progress import Progress
     from robustkit.engine.listener import Watched
+    from robustkit.engine.results import FinishedRun
 
 
 @click.command("run")
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     help="The results folder; by default the first free of runs/NAME, runs/NAME-2, ...",
 )
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the results folder.")
+@click.option(
+    "--stop-after",
+    metavar="EPOCH",
+    type=click.IntRange(min=1),
+    help="Train no epoch past this one; --resume goes on from there. For a first look at a long run.",
+)
 @click.option("--dry-run", is_flag=True, help="Build everything, write nothing, and say what would happen.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the results.")
 @json_option
@@ -36,6 +43,7 @@ def command(
     overrides: tuple[str, ...],
     output: Path | None,
     resume: bool,
+    stop_after: int | None,
     dry_run: bool,
     quiet: bool,
     as_json: bool,
@@ -58,10 +66,13 @@ def command(
     display = progress_display(quiet=quiet, err=as_json)
     try:
         with display:
-            finished = run(recipe, *overrides, output=output, resume=resume, listener=display, plugins=plugins)
+            settings: Any = {"output": output, "resume": resume, "stop_after": stop_after}
+            finished = run(recipe, *overrides, **settings, listener=display, plugins=plugins)
     except KeyboardInterrupt:
         click.echo(_interrupted(display, choice), err=True)
         click.get_current_context().exit(INTERRUPTED)
+    if not finished.folder.report.is_file():
+        return _stopped(finished, choice, as_json)
     if as_json:
         return print_json(finished.report)
     return _show(finished.report, finished.path, blank=not quiet)
@@ -76,6 +87,15 @@ def _show(report: dict[str, Any], path: Path, *, blank: bool) -> None:
     click.echo(report["selection"]["text"])
     click.echo(report["caution"])
     click.echo(f"Results: {path}")
+
+
+def _stopped(run: FinishedRun, choice: PluginChoice, as_json: bool) -> None:
+    """How far a run is that --stop-after ended, and the command that goes on from there."""
+    done, epochs, path = len(run.metrics), run.recipe.epochs, str(run.path)
+    if as_json:
+        return print_json({"finished": False, "epoch": done, "epochs": epochs, "path": path})
+    go_on = f"robustkit run {shlex.quote(path)} --resume{choice.words()}"
+    return click.echo(f"Stopped after epoch {done} of {epochs}, as asked. Go on with: {go_on}")
 
 
 def _interrupted(display: Progress, choice: PluginChoice) -> str:
