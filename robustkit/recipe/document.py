@@ -219,7 +219,7 @@ def override(document: Document, word: str) -> None:
     steps = dotted_path.replace("[", ".").replace("]", "").split(".")
     if not equals or not all(steps):
         raise InputError(
-            f"override {word!r}: expected path=value, for example epochs=2 or learners.natural.optimizer.lr=0.1."
+            f"override {word!r}: expected path=value, for example seed=2 or learners.natural.optimizer.lr=0.1."
         )
     value = parse(text, "override")
     if value.problems:

@@ -21,7 +21,7 @@ def load_recipe(recipe: str | Path | Mapping[str, Any], *overrides: str, registr
 
     Args:
         recipe: a file, a results folder (its lock is read), the name of an installed recipe, or plain data.
-        overrides: `path=value` words, for example `"epochs=2"` or `"learners.natural.optimizer.lr=0.1"`.
+        overrides: `path=value` words, for example `"seed=2"` or `"learners.natural.optimizer.lr=0.1"`.
         registry: where components are looked up; by default, the installed plugins.
 
     Raises:

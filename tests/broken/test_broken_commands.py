@@ -6,7 +6,7 @@ import pytest
 from broken_input import BASE, assert_refused, write
 
 OVERRIDES = {
-    "no value": ("epochs", "override 'epochs': expected path=value, for example epochs=2"),
+    "no value": ("epochs", "override 'epochs': expected path=value, for example seed=2"),
     "no path": ("=2", "override '=2': expected path=value"),
     "a gap in the path": ("learners..lr=2", "override 'learners..lr=2': expected path=value"),
     "an unknown path": ("optimizer.lr=3", "override:1:1: optimizer: unknown key 'optimizer'."),

@@ -77,7 +77,7 @@ def test_the_data_of_the_caller_is_left_alone():
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
-        ("epochs", "override 'epochs': expected path=value, for example epochs=2"),
+        ("epochs", "override 'epochs': expected path=value, for example seed=2"),
         ("=2", "override '=2': expected path=value"),
         ("learners..lr=2", "expected path=value"),
         ("epochs=[1", "override 'epochs=[1': this is not YAML: while parsing a flow sequence, expected ',' or ']'"),

@@ -17,7 +17,7 @@ from robustkit.cli.recipe_argument import recipe_arguments
 def command(recipe: str, overrides: tuple[str, ...], as_json: bool, choice: PluginChoice) -> None:
     """Check a recipe: every problem at once, each in its place.
 
-    RECIPE is a file, a results folder or an installed recipe's name; PATH=VALUE words change it, for example epochs=2
+    RECIPE is a file, a results folder or an installed recipe's name; PATH=VALUE words change it, for example seed=2
     or learners.natural.optimizer.lr=0.1. Data and networks are not touched: `robustkit run --dry-run` builds them too.
     """
     from robustkit.errors import RecipeError

@@ -52,7 +52,7 @@ def command(
     """Train a recipe's learners, measure them, write a results folder.
 
     RECIPE is a file, an installed recipe's name, or a results folder: its run is repeated, or with --resume goes on.
-    PATH=VALUE words change the recipe, for example epochs=2 or learners.natural.optimizer.lr=0.1.
+    PATH=VALUE words change the recipe, for example seed=2 or learners.natural.optimizer.lr=0.1.
     With --json, stdout gets the content of report.json and progress goes to stderr.
     """
     if dry_run:

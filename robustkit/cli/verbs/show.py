@@ -27,7 +27,7 @@ def command(words: tuple[str, ...], as_json: bool, choice: PluginChoice) -> None
     robustkit show pgd                  a component whose name is the only one of its kind
     robustkit show loss cross-entropy   a component by kind and name
     robustkit show recipe generalist    an installed recipe
-    robustkit show my.yaml epochs=2     a file or results folder, with changes
+    robustkit show my.yaml seed=2       a file or results folder, with changes
     """
     overrides = tuple(word for word in words if "=" in word)
     names = [word for word in words if "=" not in word]
