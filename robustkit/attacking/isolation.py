@@ -15,6 +15,17 @@ from robustkit.errors import AttackError
 
 
 @contextmanager
+def modes_restored(model: nn.Module) -> Iterator[None]:
+    """Give every module of the model, one by one, the train or eval mode back that it has now."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextmanager
 def frozen(model: nn.Module) -> Iterator[None]:
     """Put every module of the model in eval mode and freeze its parameters; restore all of it afterwards.
 
@@ -25,7 +36,6 @@ def frozen(model: nn.Module) -> Iterator[None]:
         AttackError: weights were changed in place; these cannot be given back, since keeping a second copy of them for
             every attacked batch would be dear.
     """
-    modes = [(module, module.training) for module in model.modules()]
     parameters = [(parameter, parameter.requires_grad, parameter.grad) for parameter in model.parameters()]
     versions = {name: parameter._version for name, parameter in model.named_parameters()}
     buffers = [
@@ -34,16 +44,15 @@ def frozen(model: nn.Module) -> Iterator[None]:
         for name, buffer in module.named_buffers(recurse=False)
     ]
     try:
-        for module, _ in modes:
-            module.training = False
-        for parameter, _, _ in parameters:
-            parameter.requires_grad_(False)
-            parameter.grad = None
-        yield
-        _check_unchanged(model, versions)
+        with modes_restored(model):
+            for module in model.modules():
+                module.training = False
+            for parameter, _, _ in parameters:
+                parameter.requires_grad_(False)
+                parameter.grad = None
+            yield
+            _check_unchanged(model, versions)
     finally:
-        for module, mode in modes:
-            module.training = mode
         for parameter, required, gradient in parameters:
             parameter.requires_grad_(required)
             parameter.grad = gradient

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from robustkit.attacking.isolation import modes_restored
+
 
 @torch.no_grad()
 def recompute_batch_norm(model: nn.Module, batches: Iterable[Tensor]) -> None:
@@ -19,37 +21,36 @@ def recompute_batch_norm(model: nn.Module, batches: Iterable[Tensor]) -> None:
     layers = [layer for layer in model.modules() if isinstance(layer, _BatchNorm) and layer.running_mean is not None]
     if not layers:
         return
-    before = [(layer.momentum, _copied(layer.num_batches_tracked)) for layer in layers]
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum, layer.training = None, True  # None makes torch keep the plain average
-    for images in batches:
-        model(images)
-    for layer, (momentum, counted) in zip(layers, before, strict=True):
-        layer.momentum = momentum
-        if counted is not None and layer.num_batches_tracked is not None:
-            layer.num_batches_tracked.copy_(counted)
-    for module, mode in modes:
-        module.training = mode
+    with modes_restored(model), _with_momentum(layers, None):  # None makes torch keep the plain average
+        model.eval()
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.training = True
+        for images in batches:
+            model(images)
 
 
 @contextmanager
 def held_batch_norm(model: nn.Module, *, hold: bool) -> Iterator[None]:
     """Within it, forwards in train mode leave running statistics alone; does nothing unless `hold`."""
     layers = [layer for layer in model.modules() if isinstance(layer, _BatchNorm)] if hold else []
-    before = [(layer.momentum, _copied(layer.num_batches_tracked)) for layer in layers]
+    with _with_momentum(layers, 0.0):
+        yield
+
+
+@contextmanager
+def _with_momentum(layers: list[_BatchNorm], momentum: float | None) -> Iterator[None]:
+    """Give the layers another momentum for a while; their own, and their batch counters, are as before afterwards."""
+    before = [
+        (layer, layer.momentum, None if layer.num_batches_tracked is None else layer.num_batches_tracked.clone())
+        for layer in layers
+    ]
     try:
         for layer in layers:
-            layer.momentum = 0.0
+            layer.momentum = momentum
         yield
     finally:
-        for layer, (momentum, counted) in zip(layers, before, strict=True):
-            layer.momentum = momentum
+        for layer, own, counted in before:
+            layer.momentum = own
             if counted is not None and layer.num_batches_tracked is not None:
                 layer.num_batches_tracked.copy_(counted)
-
-
-def _copied(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.clone()

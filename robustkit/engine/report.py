@@ -30,10 +30,7 @@ def final_report(
         "selection": _selection(recipe, progress, epoch),
         "examples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
         "attacks": {name: plain(attack) for name, attack in recipe.evaluation.final_attacks.items()},
-        "networks": {
-            name: {part: accuracy.plain() for part, accuracy in measurement.accuracies().items()}
-            for name, measurement in measurements.items()
-        },
+        "networks": {name: measurement.plain() for name, measurement in measurements.items()},
         "caution": CAUTION,
         "cost": {
             "training_seconds": sum(line["seconds"] for line in progress.metrics),

@@ -177,7 +177,6 @@ class Run:
             epoch = header["epoch"]
             measurements[name] = self._evaluate(model, name, self.data.test, attacks)
         report = final_report(self.recipe, self.progress, epoch, self.data, measurements)
-        self.folder.report.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.folder.report, report_json(report))
         write_text(self.folder.report_text, report_text(report))
         self.listener.ended(self, report)

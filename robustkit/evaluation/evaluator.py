@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from robustkit.attacking.door import perturb
+from robustkit.attacking.isolation import modes_restored
 from robustkit.components.attack import Attack
 from robustkit.components.examples import Examples
 from robustkit.components.randomness import derive
@@ -49,13 +50,9 @@ def evaluate(
         raise InputError(f"expected a batch_size of at least 1, got {batch_size}.")
     if len(examples) == 0:
         raise InputError("expected examples to measure on, got none.")
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
+    with modes_restored(model):
+        model.eval()
         return _measure(model, examples, attacks or {}, batch_size, seed, report or _unheard)
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def _measure(

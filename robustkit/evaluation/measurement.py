@@ -70,6 +70,10 @@ class Measurement:
             parts["worst-case"] = self.worst_case
         return {name: Accuracy(int(right.sum()), len(right)) for name, right in parts.items()}
 
+    def plain(self) -> dict[str, dict[str, Any]]:
+        """The accuracies as report.json holds them."""
+        return {name: accuracy.plain() for name, accuracy in self.accuracies().items()}
+
     def __repr__(self) -> str:
         """One line an accuracy."""
         lines = [f"  {name}: {accuracy}" for name, accuracy in self.accuracies().items()]

@@ -161,10 +161,7 @@ def _result(
         "batch_size": settings.batch_size,
         "seed": subject.recipe.seed,
         "attacks": {name: plain(attack) for name, attack in settings.final_attacks.items()},
-        "networks": {
-            name: {part: accuracy.plain() for part, accuracy in found.accuracies().items()}
-            for name, found in measurements.items()
-        },
+        "networks": {name: found.plain() for name, found in measurements.items()},
         "caution": CAUTION,
         "cost": {"evaluation_seconds": {name: dict(found.seconds) for name, found in measurements.items()}},
     }
