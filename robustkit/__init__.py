@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from robustkit.attacking.door import perturb as perturb
+    from robustkit.attacking.streams import Streams as Streams
+    from robustkit.attacking.streams import example_streams as example_streams
+    from robustkit.attacking.streams import using_streams as using_streams
     from robustkit.components.aggregator import Aggregator as Aggregator
     from robustkit.components.architecture import Architecture as Architecture
     from robustkit.components.architecture import Normalization as Normalization
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from robustkit.models.files import load_model as load_model
     from robustkit.plugin.manager import Plugins as Plugins
     from robustkit.recipe.builder import make as make
+    from robustkit.recipe.compute import Compute as Compute
     from robustkit.recipe.loader import load_recipe as load_recipe
     from robustkit.recipe.schema import Averaging as Averaging
     from robustkit.recipe.schema import EvaluationRecipe as EvaluationRecipe
@@ -60,9 +64,11 @@ _HOMES = {
     "components.strategy": ["Strategy"],
     "components.weights": ["LearnerWeights", "Weights"],
     "attacking.door": ["perturb"],
+    "attacking.streams": ["Streams", "example_streams", "using_streams"],
     "models.classifier": ["Classifier"],
     "plugin.manager": ["Plugins"],
     "recipe.builder": ["make"],
+    "recipe.compute": ["Compute"],
     "recipe.loader": ["load_recipe"],
     "recipe.schema": ["Averaging", "EvaluationRecipe", "LearnerRecipe", "Recipe"],
     "models.files": ["load_model"],

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robustkit import Attack, Budget
+from robustkit import Attack, Budget, example_streams
 from robustkit.components.fields import Positive, PositiveInt
 
 Norm: TypeAlias = Literal["Linf", "L2"]
@@ -52,7 +52,7 @@ class KLPGD(Attack):
         """The images after the last step."""
         with torch.no_grad():
             natural = model(images)
-        adversarial = images + self.start_noise * torch.randn_like(images)
+        adversarial = images + self.start_noise * example_streams(images).normal_like(images)
         for _ in range(self.steps):
             adversarial.requires_grad_()
             ascent = torch.autograd.grad(kl_divergence(natural, model(adversarial)).sum(), adversarial)[0]

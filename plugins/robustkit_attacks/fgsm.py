@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from robustkit import Attack, Budget, CrossEntropy, Loss
+from robustkit import Attack, Budget, CrossEntropy, Loss, example_streams
 from robustkit.components.fields import NonNegative
 from robustkit.errors import Problem
 from robustkit_attacks.ascent import ascend
@@ -45,5 +45,5 @@ class FGSM(Attack):
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Return the attacked images; one gradient."""
         region = LinfBall(self.eps)
-        start = region.random_image(images) if self.random_start else images
+        start = region.random_image(images, example_streams(images)) if self.random_start else images
         return ascend(model, self.loss, region, images, labels, start=start, steps=1, step_size=self.eps)

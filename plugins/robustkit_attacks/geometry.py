@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from robustkit import Streams
 from robustkit.components.attack import Norm
 
 SPARSITY = 0.05
@@ -23,9 +24,9 @@ class Ball(ABC):
 
     eps: float
 
-    def random_image(self, images: Tensor) -> Tensor:
+    def random_image(self, images: Tensor, streams: Streams) -> Tensor:
         """Images moved by a perturbation drawn uniformly from the ball, then clamped to [0, 1]."""
-        return (images + self.random(images)).clamp(0.0, 1.0)
+        return (images + self.random(images, streams)).clamp(0.0, 1.0)
 
     def step(self, images: Tensor, gradient: Tensor, size: float) -> Tensor:
         """Images moved by `size`, measured in the ball's norm, in the direction of steepest ascent."""
@@ -36,7 +37,7 @@ class Ball(ABC):
         return (clean + self.project(images - clean)).clamp(0.0, 1.0)
 
     @abstractmethod
-    def random(self, images: Tensor) -> Tensor:
+    def random(self, images: Tensor, streams: Streams) -> Tensor:
         """A perturbation for each image, uniform in the ball."""
 
     @abstractmethod
@@ -52,9 +53,9 @@ class Ball(ABC):
 class LinfBall(Ball):
     """Every pixel value may move by `eps`."""
 
-    def random(self, images: Tensor) -> Tensor:
+    def random(self, images: Tensor, streams: Streams) -> Tensor:
         """Every pixel value on its own, uniform in [-eps, eps]."""
-        return torch.empty_like(images).uniform_(-self.eps, self.eps)
+        return (2.0 * streams.uniform_like(images) - 1.0) * self.eps
 
     def direction(self, images: Tensor, gradient: Tensor) -> Tensor:
         """The gradient's sign."""
@@ -69,10 +70,10 @@ class LinfBall(Ball):
 class L2Ball(Ball):
     """The Euclidean length of the perturbation is at most `eps`."""
 
-    def random(self, images: Tensor) -> Tensor:
+    def random(self, images: Tensor, streams: Streams) -> Tensor:
         """A uniform direction (a normalized Gaussian), times a radius whose power by the dimension is uniform."""
-        towards = torch.randn_like(images)
-        radius = _column(torch.rand_like(towards.flatten(1)[:, 0]), images) ** (1.0 / images[0].numel())
+        towards = streams.normal_like(images)
+        radius = _column(streams.uniform(dtype=images.dtype), images) ** (1.0 / images[0].numel())
         return towards * (self.eps * radius / _length(towards, 2))
 
     def direction(self, images: Tensor, gradient: Tensor) -> Tensor:
@@ -96,11 +97,11 @@ class L1Ball(Ball):
 
     sparsity: float = SPARSITY
 
-    def random(self, images: Tensor) -> Tensor:
+    def random(self, images: Tensor, streams: Streams) -> Tensor:
         """Uniform: exponential lengths divided by their sum and one more, with random signs."""
-        lengths = torch.empty_like(images).exponential_()
-        beyond = torch.empty_like(lengths.flatten(1)[:, 0]).exponential_()
-        signs = torch.empty_like(images).uniform_(-1.0, 1.0).sign()
+        lengths = -torch.log1p(-streams.uniform_like(images))
+        beyond = -torch.log1p(-streams.uniform(dtype=images.dtype))
+        signs = (streams.uniform_like(images) - 0.5).sign()
         return signs * lengths * (self.eps / (_length(lengths, 1) + _column(beyond, images)))
 
     def direction(self, images: Tensor, gradient: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from robustkit import Attack, Budget, CrossEntropy
+from robustkit import Attack, Budget, CrossEntropy, example_streams
 from robustkit.components.attack import Norm
 from robustkit.components.fields import NonNegative, PositiveInt
 from robustkit.errors import Problem
@@ -45,10 +45,10 @@ class Noise(Attack):
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Return the noisy images."""
-        region = ball(self.norm, self.eps)
+        region, streams = ball(self.norm, self.eps), example_streams(images)
         if self.draws == 1:
-            return region.random_image(images)
+            return region.random_image(images, streams)
         worst, loss = Worst(images), CrossEntropy()
         for _ in range(self.draws):
-            worst.look(model, loss, region.random_image(images), labels)
+            worst.look(model, loss, region.random_image(images, streams), labels)
         return worst.images

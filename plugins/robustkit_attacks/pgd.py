@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from annotated_types import Gt, Le
 from torch import Tensor, nn
 
-from robustkit import Attack, Budget, CrossEntropy, Loss
+from robustkit import Attack, Budget, CrossEntropy, Loss, example_streams
 from robustkit.components.attack import Norm
 from robustkit.components.fields import NonNegative, Positive, PositiveInt
 from robustkit.errors import Problem
@@ -70,9 +70,10 @@ class PGD(Attack):
         """Return the attacked images; `restarts * steps` gradients, and one forward a restart more to keep the best."""
         region = ball(self.norm, self.eps, self.sparsity)
         size = self.step_size or 2.5 * self.eps / self.steps
+        streams = example_streams(images)
         worst = Worst(images) if self.keep == "best" else None
         for _ in range(self.restarts):
-            start = region.random_image(images) if self.random_start else images
+            start = region.random_image(images, streams) if self.random_start else images
             last = ascend(
                 model, self.loss, region, images, labels, start=start, steps=self.steps, step_size=size, worst=worst
             )

@@ -39,7 +39,7 @@ def evaluate(
         examples: what to measure on.
         attacks: by the names the result uses.
         batch_size: examples at a time.
-        seed: of the attacks' randomness; equal seeds and batch sizes repeat a measurement exactly.
+        seed: of the attacks' randomness; each example has random numbers of its own, whatever the batch size.
         report: told about progress.
 
     Raises:
@@ -73,7 +73,7 @@ def _measure(
         robust = natural.clone()
         for number, indices in enumerate(torch.split(everything[natural], batch_size)):
             images, labels = _batch(examples, indices, parameter)
-            adversarial = perturb(attack, model, images, labels, seed=derive(seed, name, number))
+            adversarial = perturb(attack, model, images, labels, seed=derive(seed, name), examples=indices)
             robust[indices] = _right(model, adversarial, labels, examples.num_classes).cpu()
             report(name, number * batch_size + len(indices), int(natural.sum()))
         attacked[name] = robust

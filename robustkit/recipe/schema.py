@@ -20,6 +20,7 @@ from robustkit.components.optimizer import Optimizer
 from robustkit.components.schedule import Schedule
 from robustkit.components.strategy import Strategy
 from robustkit.errors import Path, Problem, did_you_mean, known
+from robustkit.recipe.compute import Compute
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
@@ -114,6 +115,8 @@ class Recipe(Checked):
     """`cpu`, `cuda`, `cuda:1`, ...; `auto` takes the first GPU where there is one."""
     precision: Literal["float32", "float64"] = "float32"
     """Of weights, images and attacks."""
+    compute: Compute = field(default_factory=Compute)
+    """How the arithmetic is done: what changes speed and rounding only."""
     threads: Annotated[int, Ge(1), Le(1024)] | None = None
     """CPU threads; null for torch's own choice. Results are bit-identical only for equal numbers of threads."""
     lock: Mapping[str, Any] | None = None
@@ -134,6 +137,7 @@ class Recipe(Checked):
         written = given.get("learners", raw.get("learners"))
         names = [str(name) for name in written] if isinstance(written, Mapping) else []
         yield from _problems_with_names(names, "learners" in given)
+        yield from _problems_with_precision(given)
         if "epochs" not in given:
             return
         epochs = given["epochs"]
@@ -149,6 +153,14 @@ class Recipe(Checked):
         if evaluation and evaluation.select_by != "last" and given.get("validation_examples") == 0:
             text = f"{evaluation.select_by!r} needs validation examples, but validation_examples is 0."
             yield Problem(("evaluation", "select_by"), text)
+
+
+def _problems_with_precision(given: Mapping[str, Any]) -> Iterator[Problem]:
+    if given.get("precision") != "float64" or "compute" not in given:
+        return
+    for name in ("training", "attack"):
+        if getattr(given["compute"], name) == "bfloat16":
+            yield Problem(("compute", name), "bfloat16 does not go with precision float64: use full.")
 
 
 def _problems_with_names(names: list[str], whole: bool) -> Iterator[Problem]:

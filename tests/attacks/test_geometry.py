@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from robustkit_attacks.geometry import L1Ball, L2Ball, LinfBall, ball
 
+from robustkit import example_streams
+
 ORDERS = {"Linf": torch.inf, "L2": 2, "L1": 1}
 NORMS = list(ORDERS)
 VECTORS = st.lists(st.floats(-3, 3, width=32), min_size=1, max_size=12)
@@ -52,7 +54,8 @@ def test_no_point_of_the_ball_is_nearer_than_the_projection(norm, rows, eps):
     region = ball(norm, eps)
     projected = region.project(vectors)
     assert (norms(projected, norm) <= eps * (1 + 1e-12)).all()
-    others = region.random(vectors.expand(50, *vectors.shape).flatten(0, 1)).unflatten(0, (50, len(vectors)))
+    many = vectors.expand(50, *vectors.shape).flatten(0, 1)
+    others = region.random(many, example_streams(many)).unflatten(0, (50, len(vectors)))
     assert ((vectors - projected).norm(dim=1) <= (vectors - others).norm(dim=2) + 1e-9).all()
     torch.testing.assert_close(region.project(projected), projected)
     inside = norms(vectors, norm) <= eps
@@ -72,7 +75,8 @@ def test_long_projections_keep_the_budget_in_float32(norm):
 def test_random_perturbations_fill_the_ball_uniformly(norm):
     torch.manual_seed(0)
     region, count, dimension = ball(norm, 0.7), 20_000, 6
-    drawn = region.random(torch.zeros(count, 2, 3, dtype=torch.float64)).flatten(1)
+    images = torch.zeros(count, 2, 3, dtype=torch.float64)
+    drawn = region.random(images, example_streams(images)).flatten(1)
     # A ball's volume grows with the radius to the power of the dimension: that share of it must be uniform in [0, 1].
     volumes = (norms(drawn, norm) / 0.7) ** dimension
     assert volumes.max() <= 1 + 1e-9
