@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -46,7 +47,7 @@ class Streams:
         bits = 53 if dtype == torch.float64 else 24
         whole: Tensor = (self._words(shape) >> (64 - bits)) & ((1 << bits) - 1)
         numbers: Tensor = whole.to(dtype)
-        return numbers.mul_(2.0**-bits)
+        return numbers.mul_(math.ldexp(1.0, -bits))
 
     def uniform_like(self, images: Tensor) -> Tensor:
         """Numbers of the images' shape and type, uniform in [0, 1).
@@ -67,7 +68,8 @@ class Streams:
             AttackError: the images are not as many as the streams.
         """
         fine = self.uniform_like(images.double() if images.dtype != torch.float64 else images)
-        return torch.special.ndtri(fine + 2.0**-54).to(images.dtype)
+        normal: Tensor = torch.special.ndtri(fine + math.ldexp(1.0, -54))
+        return normal.to(images.dtype)
 
     def integers(self, high: int, *shape: int) -> Tensor:
         """Whole numbers (N, *shape), int64, uniform in 0 to high - 1 (their bias is below high / 2^53)."""

@@ -93,7 +93,7 @@ def test_random_perturbations_fill_the_ball_uniformly(norm):
 def test_random_images_are_images_in_the_ball(norm):
     images = torch.rand(50, 3, 5, 4)
     images[0], images[1] = 0.0, 1.0
-    moved = ball(norm, 0.5).random_image(images)
+    moved = ball(norm, 0.5).random_image(images, example_streams(images))
     assert moved.min() >= 0
     assert moved.max() <= 1
     assert (norms(moved - images, norm) <= 0.5 * (1 + 1e-6)).all()

@@ -10,7 +10,8 @@ from robustkit_attacks import FGSM, PGD, Noise
 from torch import nn
 from torch.nn import functional
 
-from robustkit import perturb
+from robustkit import example_streams, perturb, using_streams
+from robustkit.attacking.streams import streams_from
 from robustkit.errors import AttackError, ComponentError
 from robustkit.testing import AttackSuite, tiny_batch, tiny_model
 
@@ -87,10 +88,15 @@ def test_linear_model_l1_optimum():
     torch.testing.assert_close(adversarial, torch.tensor([[[1.0, 0.5, 0.0, 0.75, 0.5]]]))
 
 
-def textbook_pgd(model, images, labels, eps, step_size, steps, random_start):
-    adversarial = images.clone()
-    if random_start:
-        adversarial = (adversarial + torch.empty_like(images).uniform_(-eps, eps)).clamp(0, 1)
+def uniform_start(images, eps, seed):
+    """What each example draws first in `perturb` with this seed."""
+    with using_streams(streams_from(seed, torch.arange(len(images)))):
+        uniform = example_streams(images).uniform_like(images)
+    return (images + (2 * uniform - 1) * eps).clamp(0, 1)
+
+
+def textbook_pgd(model, images, labels, eps, step_size, steps, start):
+    adversarial = start
     for _ in range(steps):
         adversarial = adversarial.detach().requires_grad_()
         functional.cross_entropy(model(adversarial), labels).backward()
@@ -106,13 +112,13 @@ def test_equals_the_textbook_loop_bit_by_bit(random_start, dtype):
     model, (images, labels) = tiny_model(dtype=dtype).eval(), tiny_batch(dtype=dtype)
     eps, step_size = 8 / 255, 2 / 255
     attack = PGD(eps=eps, step_size=step_size, steps=7, keep="last", random_start=random_start)
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        expected = textbook_pgd(model, images, labels, eps, step_size, 7, random_start)
-        after = torch.rand(4)
-        torch.manual_seed(3)
+    start = uniform_start(images, eps, 3) if random_start else images
+    expected = textbook_pgd(model, images, labels, eps, step_size, 7, start)
+    assert torch.equal(start, images) != random_start
+    before = torch.get_rng_state()
+    with using_streams(streams_from(3, torch.arange(len(images)))):
         assert torch.equal(attack(model, images, labels), expected)
-        assert torch.equal(torch.rand(4), after), "PGD drew more than its start"
+    assert torch.equal(torch.get_rng_state(), before), "PGD drew from torch's global generator"
     assert torch.equal(perturb(attack, model, images, labels, seed=3), expected)
     assert expected.dtype == dtype
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from robustkit_attacks import FGSM, PGD
+from robustkit_attacks.geometry import LinfBall
 from robustkit_torchattacks import TorchAttacks
 from robustkit_torchattacks.catalogue import NORMS
 
@@ -117,7 +118,12 @@ def test_results_outside_the_budget_are_refused(mixed_model, mixed_batch, everyt
 
 
 @pytest.mark.parametrize("random_start", [True, False])
-def test_native_pgd_and_torchattacks_pgd_are_the_same(random_start, digits):
+def test_native_pgd_and_torchattacks_pgd_are_the_same(random_start, digits, monkeypatch):
+    def drawn_as_theirs(region, images, streams):
+        """From torch's global generator, which `perturb` seeds alike for both."""
+        return torch.empty_like(images).uniform_(-region.eps, region.eps)
+
+    monkeypatch.setattr(LinfBall, "random", drawn_as_theirs)
     native = PGD(eps=0.1, step_size=0.02, steps=10, keep="last", random_start=random_start)
     theirs = TorchAttacks(attack="PGD", eps=0.1, parameters={"alpha": 0.02, "steps": 10, "random_start": random_start})
     ours, other = (perturb(attack, *digits, seed=1) for attack in (native, theirs))

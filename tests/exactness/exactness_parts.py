@@ -8,12 +8,22 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from robustkit import Architecture, Attack, Augmentation, Dataset, Strategy, TensorExamples, hookimpl
+from robustkit import (
+    Architecture,
+    Attack,
+    Augmentation,
+    Dataset,
+    Strategy,
+    TensorExamples,
+    example_streams,
+    hookimpl,
+    using_streams,
+)
 
 BATCHES: dict[str, list] = defaultdict(list)
 """What each learner's strategy was given: (images, labels), by the learner's name."""
 STARTS: dict[str, list] = defaultdict(list)
-"""The random generator's state at the start of each attack in training, by the learner's name."""
+"""What each attack in training draws for its start, uniform in [0, 1), by the learner's name."""
 
 
 def pictures(count, seed):
@@ -70,7 +80,7 @@ class Recorded(Strategy):
 
 @dataclass(frozen=True)
 class RecordedStarts(Attack):
-    """Another attack, the starts of whose randomness are written down."""
+    """Another attack; what it draws for its start is drawn from the same streams beforehand and written down."""
 
     name = "recorded-starts"
 
@@ -82,8 +92,11 @@ class RecordedStarts(Attack):
         return self.inner.budget
 
     def __call__(self, model, images, labels):
-        STARTS[self.learner].append(torch.get_rng_state())
-        return self.inner(model, images, labels)
+        streams = example_streams(images)
+        with using_streams(streams[torch.arange(len(images))]):
+            STARTS[self.learner].append(example_streams(images).uniform_like(images))
+        with using_streams(streams):
+            return self.inner(model, images, labels)
 
 
 @dataclass(frozen=True)

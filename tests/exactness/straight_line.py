@@ -51,14 +51,12 @@ class PGD:
     step: float
     steps: int
     norm: str = "Linf"
-    starts: list | None = None  # states of the generator that draws each uniform start, in order; None starts at x
+    starts: list | None = None  # what was drawn for each start, uniform in [0, 1), in order; None starts at x
 
     def __call__(self, state, images, labels):
         moved = torch.zeros_like(images)
         if self.starts is not None:
-            generator = torch.Generator()
-            generator.set_state(self.starts.pop(0))
-            moved = (torch.rand(images.shape, generator=generator, dtype=images.dtype) * 2 - 1) * self.eps
+            moved = (self.starts.pop(0) * 2 - 1) * self.eps
         attacked = torch.clamp(images + moved, 0, 1)
         for _ in range(self.steps):
             attacked = attacked.detach().requires_grad_()

@@ -8,7 +8,8 @@ from robustkit_adversarial import KLPGD
 from robustkit_adversarial.divergence import kl_divergence
 from torch import nn
 
-from robustkit import perturb
+from robustkit import example_streams, perturb, using_streams
+from robustkit.attacking.streams import streams_from
 from robustkit.errors import ComponentError
 from robustkit.testing import tiny_batch, tiny_model
 
@@ -26,8 +27,8 @@ def straight_line(model, images, eps, step_size, steps, norm, seed):
     weight, bias = model[1].weight.detach(), model[1].bias.detach()
     x = images.flatten(1)
     p = (x @ weight.T + bias).softmax(1)
-    torch.manual_seed(seed)
-    z = x + 0.001 * torch.randn(images.shape, dtype=torch.float64).flatten(1)
+    with using_streams(streams_from(seed, torch.arange(len(images)))):
+        z = x + 0.001 * example_streams(images).normal_like(images).flatten(1)
     for _ in range(steps):
         slope = ((z @ weight.T + bias).softmax(1) - p) @ weight
         if norm == "Linf":
@@ -46,8 +47,7 @@ def straight_line(model, images, eps, step_size, steps, norm, seed):
 def test_is_the_straight_line_reference(norm, eps, step, steps):
     model = linear()
     images, labels = tiny_batch(5, num_classes=4, image_shape=(3, 2, 2), dtype=torch.float64)
-    with torch.random.fork_rng(devices=[]):
-        expected = straight_line(model, images, eps, step, steps, norm, seed=11)
+    expected = straight_line(model, images, eps, step, steps, norm, seed=11)
     found = perturb(KLPGD(eps, step, steps, norm), model, images, labels, seed=11)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
 
