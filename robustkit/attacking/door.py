@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from robustkit.attacking.isolation import frozen, private_randomness
+from robustkit.attacking.lean import lean
 from robustkit.attacking.streams import streams_from, using_streams
 from robustkit.attacking.verification import check_batch, verified
 from robustkit.components.attack import Attack
@@ -64,7 +65,8 @@ def perturb(
         # Made in here, so that both can be part of a graph even where the caller is in inference mode.
         clean, labels = images.detach().clamp(0.0, 1.0), labels.clone()
         # A copy: an attack that writes on its input must not move what its result is measured against.
-        adversarial = attack(model, clean.clone(), labels)
+        with lean(model, clean) as network:
+            adversarial = attack(network, clean.clone(), labels)
     return verified(attack, adversarial, clean)
 
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import TypeAlias
+
 import torch
 from torch import Tensor
 
 from robustkit.components.attack import Attack, Budget
-from robustkit.errors import AttackError, InputError
+from robustkit.errors import AttackError, InputError, RobustkitError
+
+Judge: TypeAlias = Callable[..., RobustkitError | None]
+"""Given measured figures as floats, says what is wrong with them, or None."""
 
 TOLERANCE = 1e-6
 """Float noise that is no violation: absolute for pixels and distances, beside 1e-5 relative for distances."""
@@ -38,14 +47,17 @@ def check_range(images: Tensor) -> None:
     Raises:
         InputError: gives the measured range and the usual cause.
     """
-    if images.numel() == 0:
-        return
-    low, high = (float(value) for value in torch.aminmax(images.detach()))
-    if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
-        raise InputError(
-            f"expected images in [0, 1], got values from {low:g} to {high:g}. Images must be plain pixels: "
-            "put a normalization inside the model (the recipe's `normalization`), so that eps means pixels."
-        )
+    if images.numel():
+        _judge(torch.stack(torch.aminmax(images.detach())), _out_of_range)
+
+
+def _out_of_range(low: float, high: float) -> RobustkitError | None:
+    if low >= -TOLERANCE and high <= 1 + TOLERANCE:
+        return None
+    return InputError(
+        f"expected images in [0, 1], got values from {low:g} to {high:g}. Images must be plain pixels: "
+        "put a normalization inside the model (the recipe's `normalization`), so that eps means pixels."
+    )
 
 
 def distances(adversarial: Tensor, images: Tensor, norm: str) -> Tensor:
@@ -65,23 +77,82 @@ def verified(attack: Attack, adversarial: Tensor, images: Tensor) -> Tensor:
     if not isinstance(adversarial, Tensor) or adversarial.shape != images.shape or adversarial.dtype != images.dtype:
         raise AttackError(f"attack {name}: expected images like {_brief(images)}, got {_brief(adversarial)}.")
     adversarial = adversarial.detach()
-    low, high = (float(value) for value in torch.aminmax(adversarial))
-    if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
-        raise AttackError(f"attack {name} returned values from {low:g} to {high:g}, outside [0, 1]: result refused.")
-    budget = attack.budget
+    figures, budget = list(torch.aminmax(adversarial)), attack.budget
     if budget is not None:
-        _check_budget(name, distances(adversarial, images, budget.norm), budget)
+        moved = distances(adversarial, images, budget.norm)
+        figures += [moved.max(), (~(moved <= _farthest(budget))).sum()]
+    _judge(torch.stack([figure.to(images.dtype) for figure in figures]), partial(_broken, name, budget, len(images)))
     return adversarial.clamp(0.0, 1.0)
 
 
-def _check_budget(name: str, moved: Tensor, budget: Budget) -> None:
-    farthest = float(moved.max())
-    if not farthest <= budget.eps * (1 + 1e-5) + TOLERANCE:
-        count = int((moved > budget.eps * (1 + 1e-5) + TOLERANCE).sum())
-        raise AttackError(
-            f"attack {name} moved an image by {farthest:g} in {budget.norm}, its budget is eps {budget.eps:g}: "
-            f"result refused ({count} of {len(moved)} images are outside)."
-        )
+def _farthest(budget: Budget) -> float:
+    return budget.eps * (1 + 1e-5) + TOLERANCE
+
+
+def _broken(
+    name: str, budget: Budget | None, count: int, low: float, high: float, moved: float = 0.0, outside: float = 0.0
+) -> RobustkitError | None:
+    if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
+        text = f"attack {name} returned values from {low:g} to {high:g}, outside [0, 1]: result refused."
+        return AttackError(text)
+    if budget is None or not outside:
+        return None
+    return AttackError(
+        f"attack {name} moved an image by {moved:g} in {budget.norm}, its budget is eps {budget.eps:g}: "
+        f"result refused ({outside:.0f} of {count} images are outside)."
+    )
+
+
+class Verdicts:
+    """Checks whose figures still lie on the device: reading them would make the program wait for it.
+
+    Nothing that depends on what they are about may be kept before `read` has passed.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[tuple[Tensor, Judge]] = []
+
+    def add(self, figures: Tensor, judge: Judge) -> None:
+        """Keep figures (k,) to be judged later."""
+        self._open.append((figures, judge))
+
+    def read(self) -> None:
+        """Judge everything that was added.
+
+        Raises:
+            InputError, AttackError: the first check that failed.
+        """
+        opened, self._open = self._open, []
+        if opened:
+            values = iter(torch.cat([figures.double() for figures, _ in opened]).tolist())
+            for figures, judge in opened:
+                _raise(judge(*(next(values) for _ in range(len(figures)))))
+
+
+_verdicts: ContextVar[Verdicts | None] = ContextVar("verdicts", default=None)
+
+
+@contextmanager
+def judged_later(verdicts: Verdicts) -> Iterator[None]:
+    """Within it, checks of values go to these verdicts, which the caller reads; those of shapes and types do not."""
+    token = _verdicts.set(verdicts)
+    try:
+        yield
+    finally:
+        _verdicts.reset(token)
+
+
+def _judge(figures: Tensor, judge: Judge) -> None:
+    verdicts = _verdicts.get()
+    if verdicts is None:
+        _raise(judge(*figures.tolist()))
+    else:
+        verdicts.add(figures, judge)
+
+
+def _raise(error: RobustkitError | None) -> None:
+    if error is not None:
+        raise error
 
 
 def _brief(value: object) -> str:

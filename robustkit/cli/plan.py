@@ -60,7 +60,10 @@ def plan_text(run: Run) -> str:
         ("data", _data_lines(run)),
         (
             "network",
-            [f"{brief(recipe.architecture)}, {parameters(run):,} parameters, {recipe.precision} on {run.device}"],
+            [
+                f"{brief(recipe.architecture)}, {parameters(run):,} parameters, "
+                f"{recipe.precision} on {run.device}{_computed(run)}"
+            ],
         ),
         ("training", _training_lines(run)),
         ("learners", learners),
@@ -73,6 +76,13 @@ def plan_text(run: Run) -> str:
     for title, body in sections:
         lines += [f"{title if not index else '':<12}{line}" for index, line in enumerate(body)]
     return "\n".join(lines)
+
+
+def _computed(run: Run) -> str:
+    """`, training and attacks computed in bfloat16`, where they are."""
+    parts = {"training": "training", "attack": "attacks"}
+    low = [parts[part] for part, precision in run.arithmetic.named().items() if precision == "bfloat16"]
+    return f"; {' and '.join(low)} computed in bfloat16" if low else ""
 
 
 def _data_lines(run: Run) -> list[str]:

@@ -11,6 +11,7 @@ import torch
 
 from robustkit.attacking.isolation import private_randomness
 from robustkit.components.randomness import derive
+from robustkit.engine.allocator import buffers_kept
 from robustkit.engine.device import choose_device
 from robustkit.engine.folder import RunFolder, claimed_folder, new_folder
 from robustkit.engine.listener import Listener
@@ -103,15 +104,17 @@ def _folder_to_resume(recipe: Recipe, output: str | Path | None, plugins: Plugin
 
 @contextmanager
 def surroundings(recipe: Recipe) -> Iterator[None]:
-    """The recipe's number of threads, deterministic kernels and private randomness; all given back afterwards."""
+    """The recipe's threads, kernels, memory and private randomness; all given back afterwards."""
     threads, cudnn = torch.get_num_threads(), torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
     seed = derive(recipe.seed, "run")
     try:
         if recipe.threads is not None:
             torch.set_num_threads(recipe.threads)
-        cudnn.deterministic, cudnn.benchmark = True, False
-        with private_randomness(seed, choose_device(recipe.device)):
+        cudnn.deterministic, cudnn.benchmark = recipe.compute.deterministic, not recipe.compute.deterministic
+        device = choose_device(recipe.device)
+        kept = buffers_kept(wanted=recipe.compute.keep_buffers and device.type == "cpu")
+        with private_randomness(seed, device), kept:
             yield
     finally:
         torch.set_num_threads(threads)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from robustkit.attacking.door import attack_seeds
+from robustkit.attacking.lean import attack_arithmetic
 from robustkit.components.clock import Clock
+from robustkit.components.phases import phase
 from robustkit.components.randomness import derive, seed_globally
 from robustkit.components.schedule import rate_at
 from robustkit.components.weights import LearnerWeights, Weights, copy_, lerp_, warmed_up
+from robustkit.engine.arithmetic import RunArithmetic
 from robustkit.engine.batch_norm import held_batch_norm
 from robustkit.errors import TrainingError
 from robustkit.models.classifier import Classifier
@@ -21,9 +25,19 @@ from robustkit.recipe.schema import LearnerRecipe
 class Learner:
     """Everything one learner has: model, optimizer, moving average, and the losses of the current epoch."""
 
-    def __init__(self, name: str, recipe: LearnerRecipe, classifier: Classifier, seed: int, clock: Clock) -> None:
-        self.name, self.recipe, self.seed = name, recipe, seed
+    def __init__(
+        self,
+        name: str,
+        recipe: LearnerRecipe,
+        classifier: Classifier,
+        *,
+        seed: int,
+        clock: Clock,
+        arithmetic: RunArithmetic,
+    ) -> None:
+        self.name, self.recipe, self.seed, self.arithmetic = name, recipe, seed, arithmetic
         self.model = copy.deepcopy(classifier)
+        self._trained: Any = torch.compile(self.model) if arithmetic.compile_training else self.model
         raw = self.model.weights()
         average = {key: tensor.clone() for key, tensor in raw.items()} if recipe.averaging else None
         self.weights = LearnerWeights(raw, average)
@@ -36,12 +50,14 @@ class Learner:
         self._set_lr(rate_at(self.recipe.optimizer.lr, clock))
         seed = derive(self.seed, "learner", self.name, clock.step)
         seed_globally(seed, images.device)
-        for augmentation in self.recipe.augmentation:
-            images = augmentation(images)
+        with phase("data"):
+            for augmentation in self.recipe.augmentation:
+                images = augmentation(images)
         self.model.train()
-        with attack_seeds(seed):
+        with attack_seeds(seed), attack_arithmetic(self.arithmetic.attack), phase("optimizer"):
             self.losses.append(self._descend(images, labels))
-        self._update_average(clock.step + 1)
+        with phase("averaging"):
+            self._update_average(clock.step + 1)
 
     def restart(self, merged: Weights, *, reset_optimizer: bool) -> None:
         """Go on from the global learner's weights; the moving average stays as it is."""
@@ -75,19 +91,26 @@ class Learner:
         losses: list[Tensor] = []
 
         def closure() -> Tensor:
-            self.optimizer.zero_grad(set_to_none=True)
-            with held_batch_norm(self.model, hold=bool(losses)):
-                loss = self.recipe.strategy.loss(self.model, images, labels)
-            if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
-                strategy = self.recipe.strategy.name
-                text = f"strategy {strategy!r} must return a differentiable scalar, got {loss!r}."
-                raise TrainingError(f"learner {self.name!r}: {text}")
-            loss.backward()  # type: ignore[no-untyped-call]
+            with phase("training passes"):
+                self.optimizer.zero_grad(set_to_none=True)
+                with held_batch_norm(self.model, hold=bool(losses)):
+                    loss = self._loss(images, labels)
+                loss.backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
             return loss
 
         self.optimizer.step(closure)  # type: ignore[arg-type]
         return losses[0]
+
+    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        precision = self.arithmetic.training
+        with torch.autocast(images.device.type, precision, enabled=precision is not None):
+            loss = self.recipe.strategy.loss(self._trained, images, labels)
+        if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
+            strategy = self.recipe.strategy.name
+            text = f"strategy {strategy!r} must return a differentiable scalar, got {loss!r}."
+            raise TrainingError(f"learner {self.name!r}: {text}")
+        return loss
 
     def _update_average(self, step: int) -> None:
         averaging = self.recipe.averaging

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from robustkit.engine.arithmetic import RunArithmetic
 from robustkit.engine.checkpoint import Progress
 from robustkit.engine.data import RunData
 from robustkit.evaluation.measurement import Measurement
@@ -19,7 +20,12 @@ CAUTION = (
 
 
 def final_report(
-    recipe: Recipe, progress: Progress, epoch: int, data: RunData, measurements: Mapping[str, Measurement]
+    recipe: Recipe,
+    progress: Progress,
+    epoch: int,
+    data: RunData,
+    measurements: Mapping[str, Measurement],
+    arithmetic: RunArithmetic,
 ) -> dict[str, Any]:
     """The content of report.json. Only what stands under `cost` differs between two runs of one lock."""
     return {
@@ -27,6 +33,7 @@ def final_report(
         "seed": recipe.seed,
         "epochs": recipe.epochs,
         "robustkit": importlib.metadata.version("robustkit-torch"),
+        "computed_in": arithmetic.named(),
         "selection": _selection(recipe, progress, epoch),
         "examples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
         "attacks": {name: plain(attack) for name, attack in recipe.evaluation.final_attacks.items()},
@@ -80,6 +87,8 @@ def report_text(report: Mapping[str, Any]) -> str:
         "",
         f"Trained on {report['examples']['train']:,} examples for {report['epochs']} epochs, "
         f"{report['examples']['validation']:,} held out for validation. "
+        f"Training passes were computed in {report['computed_in']['training']} precision, training attacks in "
+        f"{report['computed_in']['attack']}; these figures in full. "
         f"Training took {report['cost']['training_seconds']:.0f} s, the final evaluation {evaluation:.0f} s.",
         "",
         "Attacks:" if report["attacks"] else "No attack was tried: these figures say nothing about robustness.",

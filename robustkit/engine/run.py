@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from robustkit.attacking.verification import Verdicts, judged_later
 from robustkit.components.clock import Clock
+from robustkit.components.phases import phase
 from robustkit.components.randomness import derive, seed_globally
 from robustkit.components.weights import Weights, copy_
+from robustkit.engine.arithmetic import decide, place
 from robustkit.engine.batch_norm import recompute_batch_norm
 from robustkit.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
 from robustkit.engine.data import RunData
 from robustkit.engine.device import choose_device
 from robustkit.engine.folder import RunFolder, make_folder, write_text
+from robustkit.engine.lanes import Lanes
 from robustkit.engine.learner import Learner
 from robustkit.engine.listener import Listener
 from robustkit.engine.report import final_report, report_json, report_text
@@ -45,12 +50,13 @@ class Run:
         seed_globally(derive(recipe.seed, "weights"), self.device)
         train = self.data.train
         model = build_classifier(recipe.architecture, train.num_classes, train.image_shape, recipe.normalization)
-        self.model = model.to(self.device, self.data.dtype)
-        self.merged: Weights = self.model.weights()
-        self.learners = {
-            name: Learner(name, part, self.model, recipe.seed, self.clock) for name, part in recipe.learners.items()
-        }
-        self.progress = Progress()
+        place(model.to(self.data.dtype), recipe.compute, self.device)
+        self.model, self.merged = model, model.weights()
+        self.arithmetic = decide(recipe.compute, model, train.image_shape)
+        settings: Any = {"seed": recipe.seed, "clock": self.clock, "arithmetic": self.arithmetic}
+        self.learners = {name: Learner(name, part, model, **settings) for name, part in recipe.learners.items()}
+        self.lanes = Lanes(self.device, len(self.learners), wanted=recipe.compute.overlap_learners)
+        self.progress, self.verdicts = Progress(), Verdicts()
 
     def resume(self) -> None:
         """Go back to where the folder's checkpoint stands.
@@ -84,17 +90,29 @@ class Run:
         for learner in self.learners.values():
             learner.losses.clear()
         self._redistribute()
-        for images, labels in self.data.batches(epoch):
-            for learner in self.learners.values():
-                learner.step(images, labels, self.clock)
+        for images, labels in self._batches(epoch):
+            for lane, learner in zip(self.lanes, self.learners.values(), strict=True):
+                with lane, judged_later(self.verdicts):
+                    learner.step(images, labels, self.clock)
+            self.lanes.join()
             self.clock.tick()
-            self.recipe.aggregator.update(self.clock, self.merged, self._offered())
-            self._redistribute()
+            with phase("aggregator"):
+                self.recipe.aggregator.update(self.clock, self.merged, self._offered())
+                self._redistribute()
             if self.clock.batch % _CHECK_EVERY == 0:
                 self._check_losses()
             self.listener.batch_ended(self)
         self._check_losses()
         self._check_weights()
+
+    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        batches = iter(self.data.batches(epoch))
+        while True:
+            with phase("data"):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
 
     def _redistribute(self) -> None:
         aggregator = self.recipe.aggregator
@@ -139,9 +157,14 @@ class Run:
         def report(part: str, done: int, total: int) -> None:
             self.listener.measuring(name, part, done, total)
 
-        size, seed = self.recipe.evaluation.batch_size, derive(self.recipe.seed, "evaluation")
+        size, seed, compute = (
+            self.recipe.evaluation.batch_size,
+            derive(self.recipe.seed, "evaluation"),
+            self.recipe.compute,
+        )
         try:
-            return evaluate(model, examples, attacks, batch_size=size, seed=seed, report=report)
+            with phase("evaluation"):
+                return evaluate(model, examples, attacks, batch_size=size, seed=seed, report=report, compute=compute)
         except InputError as error:
             raise TrainingError(f"network {name!r} cannot be measured: {error}") from error
 
@@ -176,7 +199,7 @@ class Run:
             load_weights(model, tensors, str(self.folder.weights(name)))
             epoch = header["epoch"]
             measurements[name] = self._evaluate(model, name, self.data.test, attacks)
-        report = final_report(self.recipe, self.progress, epoch, self.data, measurements)
+        report = final_report(self.recipe, self.progress, epoch, self.data, measurements, self.arithmetic)
         write_text(self.folder.report, report_json(report))
         write_text(self.folder.report_text, report_text(report))
         self.listener.ended(self, report)
@@ -186,13 +209,17 @@ class Run:
     def write_lock(self) -> None:
         """Make the folder and write what runs into it."""
         make_folder(self.folder.path)
-        write_text(self.folder.lock, lock_text(self.recipe, provenance(self.recipe, self.plugins.registry)))
+        write_text(
+            self.folder.lock,
+            lock_text(self.recipe, {**provenance(self.recipe, self.plugins.registry), "computed_in": computed}),
+        )
 
     def _check_losses(self) -> None:
         before = self.clock.epoch - 1
         kept = (
             f"The checkpoint of epoch {before} is kept in {self.folder.path}." if before else "No epoch was finished."
         )
+        self.verdicts.read()
         for learner in self.learners.values():
             learner.check_losses(self.clock.epoch, kept)
 

@@ -27,10 +27,11 @@ class Classifier(nn.Module):
                 self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits (N, K) of images (N, C, H, W) in [0, 1]."""
+        """Return the logits (N, K) of images (N, C, H, W) in [0, 1], in the images' type, under autocast too."""
         if self.normalization is not None:
             images = (images - cast(Tensor, self.mean)) / cast(Tensor, self.std)
-        return cast(Tensor, self.network(images))
+        logits = self.network(images)
+        return logits.to(images.dtype) if isinstance(logits, Tensor) else cast(Tensor, logits)
 
     def weights(self) -> Weights:
         """The network's parameters and persistent buffers by name; the tensors themselves, not copies.

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from robustkit.components.component import Checked
 from robustkit.components.fields import NonNegativeInt
 
-Arithmetic: TypeAlias = Literal["auto", "full", "bfloat16"]
+Precision: TypeAlias = Literal["auto", "full", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,13 @@ class Compute(Checked):
     floating-point operations, else `full`; the lock records which.
     """
 
-    training: Arithmetic = "auto"
+    training: Precision = "auto"
     """The training passes: `full` is the recipe's `precision`; `bfloat16` runs them under autocast."""
-    attack: Arithmetic = "auto"
+    attack: Precision = "auto"
     """The network inside training attacks. Its images, steps and the check of the result are in full precision."""
     evaluation: Literal["full", "bfloat16-first"] = "full"
-    """`bfloat16-first` attacks in bfloat16 first; what that breaks is confirmed in full precision, and whatever
-    survives is attacked in full precision. Robust accuracy is never above that of `full` by what bfloat16 broke."""
+    """`bfloat16-first` attacks in bfloat16 first, and counts as broken what full precision then confirms; whatever
+    survives is attacked again in full precision. So no example counts as robust that `full` would break."""
     fold_batch_norm: bool = True
     """Attacks see each BatchNorm folded into the convolution before it: the same function in fewer operations."""
     channels_last: bool = True

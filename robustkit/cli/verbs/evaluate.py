@@ -116,6 +116,7 @@ def _measure(subject: Subject, settings: EvaluationRecipe, *, quiet: bool) -> di
 
     from robustkit.cli.screen import progress_display
     from robustkit.components.randomness import derive
+    from robustkit.engine.arithmetic import place
     from robustkit.engine.device import choose_device
     from robustkit.engine.launch import surroundings
     from robustkit.evaluation.evaluator import evaluate
@@ -134,13 +135,15 @@ def _measure(subject: Subject, settings: EvaluationRecipe, *, quiet: bool) -> di
             def report(part: str, done: int, total: int, name: str = name) -> None:
                 display.measuring(name, part, done, total)
 
+            place(model, recipe.compute, device)
             measurements[name] = evaluate(
-                model.to(device),
+                model,
                 test,
                 settings.final_attacks,
                 batch_size=settings.batch_size,
                 seed=derive(recipe.seed, "evaluation"),
                 report=report,
+                compute=recipe.compute,
             )
     return _result(subject, settings, len(test), measurements)
 
