@@ -209,10 +209,8 @@ class Run:
     def write_lock(self) -> None:
         """Make the folder and write what runs into it."""
         make_folder(self.folder.path)
-        write_text(
-            self.folder.lock,
-            lock_text(self.recipe, {**provenance(self.recipe, self.plugins.registry), "computed_in": computed}),
-        )
+        lock = {**provenance(self.recipe, self.plugins.registry), "computed_in": self.arithmetic.named()}
+        write_text(self.folder.lock, lock_text(self.recipe, lock))
 
     def _check_losses(self) -> None:
         before = self.clock.epoch - 1
