@@ -91,19 +91,23 @@ class Run:
             learner.losses.clear()
         self._redistribute()
         for images, labels in self._batches(epoch):
-            for lane, learner in zip(self.lanes, self.learners.values(), strict=True):
-                with lane, judged_later(self.verdicts):
-                    learner.step(images, labels, self.clock)
-            self.lanes.join()
-            self.clock.tick()
-            with phase("aggregator"):
-                self.recipe.aggregator.update(self.clock, self.merged, self._offered())
-                self._redistribute()
+            self.step(images, labels)
             if self.clock.batch % _CHECK_EVERY == 0:
                 self._check_losses()
             self.listener.batch_ended(self)
         self._check_losses()
         self._check_weights()
+
+    def step(self, images: Tensor, labels: Tensor) -> None:
+        """Train every learner on one batch, and merge."""
+        for lane, learner in zip(self.lanes, self.learners.values(), strict=True):
+            with lane, judged_later(self.verdicts):
+                learner.step(images, labels, self.clock)
+        self.lanes.join()
+        self.clock.tick()
+        with phase("aggregator"):
+            self.recipe.aggregator.update(self.clock, self.merged, self._offered())
+            self._redistribute()
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         batches = iter(self.data.batches(epoch))
