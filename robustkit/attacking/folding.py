@@ -105,12 +105,12 @@ class _Hearer(TorchFunctionMode):
     def _norm_begins(self, module: nn.Module, args: Any) -> None:
         self._calls[module] += 1
         layer, output = self._outputs.get(id(args[0]), (None, None)) if args else (None, None)
-        # Only where the BatchNorm's channels are the layer's: those of a linear layer on sequences are not.
         if layer is None or output is None or output is not args[0]:
             return
+        self._inside = module  # from here on, what is read is read by the pair
+        # Only where the BatchNorm's channels are the layer's: those of a linear layer on sequences are not.
         if type(layer) is not nn.Linear or output.ndim == 2:
             self._found.append(Pair(layer, module))
-            self._inside = module
 
     def _norm_ends(self, module: nn.Module, args: Any, output: Any) -> None:
         self._inside = None

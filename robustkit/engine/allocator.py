@@ -17,7 +17,8 @@ def buffers_kept(*, wanted: bool) -> Iterator[bool]:
     """Within it, freed memory stays in the process, and is not faulted in anew, page by page, at every step.
 
     It applies to the whole process and does nothing where the C library is not glibc. Afterwards glibc's documented
-    defaults hold again (mallopt(3)), though not its habit of adjusting them. Yields whether it was done.
+    defaults hold again (mallopt(3)), though not its habit of adjusting them, and what is free goes back to the kernel.
+    Yields whether it was done.
     """
     mallopt = _mallopt() if wanted else None
     if mallopt is None:
@@ -29,6 +30,7 @@ def buffers_kept(*, wanted: bool) -> Iterator[bool]:
     finally:
         for name, value in _DEFAULTS.items():
             mallopt(name, value)
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _mallopt() -> ctypes._NamedFuncPointer | None:
