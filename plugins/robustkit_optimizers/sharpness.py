@@ -50,7 +50,7 @@ class SharpnessAwareSGD(torch.optim.SGD):
     def __init__(
         self, parameters: Iterable[nn.Parameter], lr: float, *, rho: float, adaptive: bool, **sgd: Any
     ) -> None:
-        super().__init__(parameters, lr, **sgd)
+        super().__init__(parameters, lr, **sgd, fused=True)
         self.rho, self.adaptive = rho, adaptive
 
     @torch.no_grad()

@@ -43,8 +43,16 @@ def copy_(target: Weights, source: Weights) -> None:
 
 @torch.no_grad()
 def lerp_(target: Weights, source: Weights, share: float) -> None:
-    """`target + share * (source - target)`; share 0 changes nothing, share 1 copies, both exactly."""
-    mix_(target, [(source, share)], keep=1.0 - share)
+    """`target + share * (source - target)`; share 0 changes nothing, share 1 copies, both exactly.
+
+    Integer tensors are copied, unless the share is 0. One pass over the memory, as moving averages do it every batch.
+    """
+    if share == 0.0:
+        return
+    names = floating(target)
+    torch._foreach_lerp_([target[name] for name in names], [source[name] for name in names], share)
+    for name in target.keys() - names:
+        target[name].copy_(source[name])
 
 
 @torch.no_grad()
