@@ -22,6 +22,8 @@ class RunFolder:
         self.metrics = self.path / "metrics.jsonl"
         self.report = self.path / "report.json"
         self.report_text = self.path / "report.md"
+        self.profile = self.path / "profile.json"
+        self.trace = self.path / "trace.json.gz"
 
     def weights(self, network: str) -> Path:
         """The weights file of the global learner (`global`) or a learner."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from robustkit.engine.allocator import buffers_kept
 from robustkit.engine.device import choose_device
 from robustkit.engine.folder import RunFolder, claimed_folder, new_folder
 from robustkit.engine.listener import Listener
+from robustkit.engine.profiler import profiled
 from robustkit.engine.results import FinishedRun
 from robustkit.engine.run import Run
 from robustkit.errors import InputError, RobustkitError
@@ -30,6 +31,8 @@ def run(
     output: str | Path | None = None,
     resume: bool = False,
     stop_after: int | None = None,
+    profile: bool = False,
+    trace: bool = False,
     listener: Listener | None = None,
     plugins: Plugins | None = None,
 ) -> FinishedRun:
@@ -41,6 +44,8 @@ def run(
         output: the results folder; by default the first free of runs/NAME, runs/NAME-2, ...
         resume: go on from the checkpoint in the results folder, which `output` names (or `recipe`, if it is a folder).
         stop_after: train no epoch past this one and measure nothing on the test examples; `resume` goes on from there.
+        profile: write profile.json: time and operations of a training step, phase by phase, and shares of the peak.
+        trace: as `profile`, and also write trace.json.gz, a torch profiler trace of a few steps.
         listener: told how it goes.
         plugins: by default, the installed ones.
 
@@ -59,7 +64,7 @@ def run(
     if resume and output is None and isinstance(recipe, str | Path) and Path(recipe).is_dir():
         output = recipe
     folder = _folder_to_resume(built, output, plugins) if resume else RunFolder(new_folder(built.name, output))
-    with surroundings(built):
+    with surroundings(built), ExitStack() as watching:
         job = Run(built, folder, plugins, listener)
         for text in changed_since(built, plugins.registry):
             job.listener.warned(text)
@@ -69,6 +74,8 @@ def run(
             if output is None:
                 job.folder = RunFolder(claimed_folder(built.name))
             job.write_lock()
+        if profile or trace:
+            watching.enter_context(profiled(job, trace=trace))
         try:
             job.train(stop_after)
         except RobustkitError as error:  # for example an image that turns out to be none when it is decoded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="Train no epoch past this one; --resume goes on from there. For a first look at a long run.",
 )
+@click.option(
+    "--profile", is_flag=True, help="Also say what a training step's time goes to, and write it to profile.json."
+)
+@click.option(
+    "--trace", is_flag=True, help="Like --profile; also write trace.json.gz, a torch profiler trace of a few steps."
+)
 @click.option("--dry-run", is_flag=True, help="Build everything, write nothing, and say what would happen.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the results.")
 @json_option
@@ -44,6 +51,8 @@ def command(
     output: Path | None,
     resume: bool,
     stop_after: int | None,
+    profile: bool,
+    trace: bool,
     dry_run: bool,
     quiet: bool,
     as_json: bool,
@@ -59,6 +68,8 @@ def command(
         if resume:
             raise click.UsageError("--dry-run tells what a new run would do; it does not go with --resume.")
         return _dry_run(recipe, overrides, output, as_json, choice)
+    if trace:  # or torch's profiler writes lines of its own to stderr; read when torch is imported
+        os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     from robustkit.cli.screen import progress_display
     from robustkit.engine.launch import run
 
@@ -67,15 +78,20 @@ def command(
     try:
         with display:
             settings: Any = {"output": output, "resume": resume, "stop_after": stop_after}
+            settings |= {"profile": profile, "trace": trace}
             finished = run(recipe, *overrides, **settings, listener=display, plugins=plugins)
     except KeyboardInterrupt:
         click.echo(_interrupted(display, choice), err=True)
         click.get_current_context().exit(INTERRUPTED)
     if not finished.folder.report.is_file():
-        return _stopped(finished, choice, as_json)
-    if as_json:
-        return print_json(finished.report)
-    return _show(finished.report, finished.path, blank=not quiet)
+        _stopped(finished, choice, as_json)
+    elif as_json:
+        print_json(finished.report)
+    else:
+        _show(finished.report, finished.path, blank=not quiet)
+    if (profile or trace) and not as_json:
+        _show_profile(finished)
+    return None
 
 
 def _show(report: dict[str, Any], path: Path, *, blank: bool) -> None:
@@ -96,6 +112,14 @@ def _stopped(run: FinishedRun, choice: PluginChoice, as_json: bool) -> None:
         return print_json({"finished": False, "epoch": done, "epochs": epochs, "path": path})
     go_on = f"robustkit run {shlex.quote(path)} --resume{choice.words()}"
     return click.echo(f"Stopped after epoch {done} of {epochs}, as asked. Go on with: {go_on}")
+
+
+def _show_profile(run: FinishedRun) -> None:
+    """What a training step cost."""
+    from robustkit.cli.costs import profile_text
+
+    folder = run.folder
+    click.echo(f"\n{profile_text(folder.read_json(folder.profile), str(folder.profile))}")
 
 
 def _interrupted(display: Progress, choice: PluginChoice) -> str:
