@@ -31,8 +31,11 @@ STUDIES = {
 }
 METHODS = {
     "digits": ("natural", "pgd-at", "joint", "generalist", "generalist-early-mix"),
-    "fashion-mnist": ("natural", "pgd-at", "joint", "generalist"),
+    "fashion-mnist": ("natural", "pgd-at", "joint", "generalist", "pgd-at-full", "generalist-full"),
 }
+FULL = ("compute.training=full", "compute.attack=full")
+VARIANTS = {"pgd-at-full": ("pgd-at", FULL), "generalist-full": ("generalist", FULL)}
+"""Methods that are another's recipe with some words changed: the same in float32 throughout."""
 
 
 def main() -> None:
@@ -65,8 +68,18 @@ def run_one(study: str, method: str, seed: int, data: str | None) -> str:
     folder = RUNS / study / f"{method}-{seed}"
     if (folder / "report.json").is_file():
         return f"{folder.name}: was finished"
-    recipe = STUDIES[study][1] / f"{method}.yaml"
-    words = [str(recipe), f"seed={seed}", "threads=1", "device=cpu", "--output", str(folder)]
+    name, changes = VARIANTS.get(method, (method, ()))
+    recipe = STUDIES[study][1] / f"{name}.yaml"
+    words = [
+        str(recipe),
+        f"name={method}",
+        *changes,
+        f"seed={seed}",
+        "threads=1",
+        "device=cpu",
+        "--output",
+        str(folder),
+    ]
     words += [f"dataset.root={data}"] if data else []
     words += ["--resume"] if (folder / "checkpoint.safetensors").is_file() else []
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -110,10 +123,21 @@ def study_part(study: str) -> list[str]:
         + "; ".join(f"`{name}` is {plainly(attack)}" for name, attack in report["attacks"].items())
         + ".",
         where_they_lie({row["name"]: row["figures"] for row in rows}),
+        *computed_in(runs),
         f"Recipes in `{recipes.relative_to(ROOT)}/`; `python -m benchmarks.tradeoff {study} --seeds {seeds}{data}`, "
         f"then `--write`. Two CPU cores ({platform.machine()}, shared with other work), one thread a run, "
         f"torch {lock['libraries']['torch']}; {hours:.1f} hours of training in all.",
     ]
+
+
+def computed_in(runs: list[Any]) -> list[str]:
+    """Where methods of one study were computed in different precisions, which in which."""
+    methods = {run.recipe.name: run.report["computed_in"]["training"] for run in runs}
+    if len(set(methods.values())) == 1:
+        return []
+    low = ", ".join(f"`{name}`" for name, precision in methods.items() if precision == "bfloat16")
+    full = ", ".join(f"`{name}`" for name, precision in methods.items() if precision == "full")
+    return [f"Trained, and attacked while training, in bfloat16: {low}; in float32: {full}. All measured in float32."]
 
 
 def compared(folders: list[Path], form: str) -> str:
