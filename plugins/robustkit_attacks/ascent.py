@@ -9,31 +9,66 @@ from robustkit import Loss
 from robustkit.errors import AttackError
 from robustkit_attacks.geometry import Ball
 
+_ALL = slice(None)
+
 
 class Worst:
-    """The worst image seen so far for each example.
+    """The worst image seen so far for each example of a batch.
 
-    A misclassified one is worse than a classified one; between two alike, the one with the higher loss is.
+    A misclassified one is worse than a classified one; between two alike, the one with the higher loss is. With `first`
+    an example's first misclassified image stays, whatever comes after it.
+
+    Args:
+        images: (N, ...), the clean ones: what is kept until an image is shown.
+        first: whether the first misclassified image stays.
     """
 
-    def __init__(self, images: Tensor) -> None:
-        self.images = images
-        self._wrong = torch.zeros(len(images), dtype=torch.bool, device=images.device)
-        self._losses = torch.full_like(self._wrong, -torch.inf, dtype=images.dtype)
+    def __init__(self, images: Tensor, *, first: bool = False) -> None:
+        self.images = images.clone()
+        self.wrong = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+        """(N,), bool: for which examples a misclassified image was seen."""
+        self._losses = torch.full_like(self.wrong, -torch.inf, dtype=images.dtype)
+        self._first = first
 
-    def consider(self, images: Tensor, logits: Tensor, losses: Tensor, labels: Tensor) -> None:
-        """Keep these images where they are worse than what is kept."""
+    def consider(
+        self, images: Tensor, logits: Tensor, losses: Tensor, labels: Tensor, places: Tensor | slice = _ALL
+    ) -> None:
+        """Keep these images (M, ...) where they are worse than what is kept at their places (M,) in the batch."""
         wrong = logits.argmax(dim=1) != labels
-        worse = (wrong & ~self._wrong) | ((wrong == self._wrong) & (losses > self._losses))
-        self.images = torch.where(worse.reshape(-1, *[1] * (images.ndim - 1)), images, self.images)
-        self._wrong = wrong | self._wrong
-        self._losses = torch.where(worse, losses, self._losses)
+        before, kept = self.wrong[places], self._losses[places]
+        worse = (wrong & ~before) | ((wrong == before) & (losses > kept))
+        if self._first:
+            worse = worse & ~before
+        column = worse.reshape(-1, *[1] * (images.ndim - 1))
+        self.images[places] = torch.where(column, images, self.images[places])
+        self._losses[places] = torch.where(worse, losses, kept)
+        self.wrong[places] = wrong | before
 
     @torch.no_grad()
-    def look(self, model: nn.Module, loss: Loss, images: Tensor, labels: Tensor) -> None:
+    def look(self, model: nn.Module, loss: Loss, images: Tensor, labels: Tensor, places: Tensor | slice = _ALL) -> None:
         """Run the model on these images and consider them."""
         logits = model(images).to(images.dtype)
-        self.consider(images, logits, loss(logits, labels), labels)
+        self.consider(images, logits, loss(logits, labels), labels, places)
+
+
+def uphill(model: nn.Module, loss: Loss, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The losses' gradient (N, ...) at the images, with logits (N, K) and losses (N,); one forward and one backward.
+
+    Logits are taken in the images' precision, whatever the model computes in.
+
+    Raises:
+        AttackError: the logits do not depend on the images in a way that has a gradient.
+    """
+    images = images.detach().requires_grad_()
+    logits = model(images).to(images.dtype)
+    losses = loss(logits, labels)
+    if not losses.requires_grad:
+        raise AttackError(
+            "the model's logits have no gradient with respect to the images (does it compute under "
+            "torch.no_grad(), or detach?): a gradient attack would leave the images as they are."
+        )
+    (gradient,) = torch.autograd.grad(losses.sum(), images)
+    return gradient, logits.detach(), losses.detach()
 
 
 def ascend(
@@ -50,25 +85,16 @@ def ascend(
 ) -> Tensor:
     """Take so many steps from `start` inside the ball around `clean`; one forward and one backward each.
 
-    Logits are taken in the images' precision, whatever the model computes in. Every image whose logits the loop
-    computes, which is all but the returned one, is shown to `worst`.
+    Nothing waits for the device. Every image whose logits the loop computes, which is all but the returned one, is
+    shown to `worst`.
 
     Raises:
         AttackError: the logits do not depend on the images in a way that has a gradient.
     """
     images = start
     for _ in range(steps):
-        images = images.detach().requires_grad_()
-        logits = model(images).to(images.dtype)
-        losses = loss(logits, labels)
-        if not losses.requires_grad:
-            raise AttackError(
-                "the model's logits have no gradient with respect to the images (does it compute under "
-                "torch.no_grad(), or detach?): a gradient attack would leave the images as they are."
-            )
-        (gradient,) = torch.autograd.grad(losses.sum(), images)
-        images = images.detach()
+        gradient, logits, losses = uphill(model, loss, images, labels)
         if worst is not None:
-            worst.consider(images, logits.detach(), losses.detach(), labels)
+            worst.consider(images, logits, losses, labels)
         images = ball.inside(ball.step(images, gradient, step_size), clean)
     return images

@@ -49,6 +49,8 @@ class TestPGD(AttackSuite):
             PGD(eps="8/255", steps=2, keep="last", random_start=False),
             PGD(eps=0.5, norm="L2", steps=3, restarts=2),
             PGD(eps=4, norm="L1", steps=3, sparsity=0.2),
+            PGD(eps="8/255", steps=8, restarts=2, keep="first"),
+            PGD(eps=0.5, norm="L2", steps=3, keep="first"),
         ],
         ids=repr,
     )

@@ -266,6 +266,9 @@ ATTACKS = {
     "L2": PGD(eps=0.5, norm="L2", steps=3, restarts=2),
     "L1": PGD(eps=4, norm="L1", steps=3),
     "last": PGD(eps=0.1, steps=3, keep="last"),
+    "first, Linf": PGD(eps=0.05, steps=30, step_size=0.02, restarts=3, keep="first"),
+    "first, L2": PGD(eps=0.3, norm="L2", steps=5, restarts=3, keep="first"),
+    "first, L1": PGD(eps=2, norm="L1", steps=5, restarts=2, keep="first"),
 }
 
 
