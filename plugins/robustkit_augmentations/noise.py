@@ -22,4 +22,4 @@ class GaussianNoise(Augmentation):
 
     def __call__(self, images: Tensor) -> Tensor:
         """The noisy images."""
-        return (images + self.std * torch.randn_like(images)).clamp(0.0, 1.0)
+        return torch.randn_like(images).mul_(self.std).add_(images).clamp_(0.0, 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,7 +14,11 @@ from robustkit.errors import DataError
 
 
 class Examples(ABC):
-    """Labelled images of one shape. `labels` are there at once; images may be decoded when asked for."""
+    """Labelled images of one shape. `labels` are there at once; images may be decoded when asked for.
+
+    To decode on demand, return False as `resident` and give `pixels`; `missing` and `complete` too where decoded images
+    are kept. Reading an image must depend on nothing but its index. A run's worker processes get a pickled copy.
+    """
 
     labels: Tensor
     """(N,), int64, 0 to `num_classes` - 1."""
@@ -27,6 +32,29 @@ class Examples(ABC):
     @abstractmethod
     def images(self, indices: Tensor) -> Tensor:
         """The images (n, *image_shape) at these indices (n,), float32 in [0, 1], on the labels' device."""
+
+    @property
+    def resident(self) -> bool:
+        """Whether all images lie in memory on the labels' device, so that reading them is a look-up there.
+
+        A run's worker processes decode those of other examples ahead of time.
+        """
+        return True
+
+    def pixels(self, indices: Tensor) -> Tensor:
+        """The images (n, *image_shape) at these indices as they are stored: uint8 (0 to 255), or float in [0, 1]."""
+        return self.images(indices)
+
+    def missing(self, indices: Tensor) -> Tensor:
+        """Those of these indices (n,) whose images would have to be decoded now."""
+        return indices[:0] if self.resident else indices
+
+    def complete(self, indices: Tensor, missing: Tensor, decoded: Tensor) -> Tensor:
+        """What `pixels` gives, made with the images of the `missing` indices, which another process has `decoded`.
+
+        Examples that keep decoded images keep these. For those that keep none, all indices are missing.
+        """
+        return decoded
 
     def __len__(self) -> int:
         """The number of examples."""
@@ -51,7 +79,7 @@ class Subset(Examples):
 
     def __init__(self, whole: Examples, indices: Tensor) -> None:
         self.whole, self.indices = whole, indices.to(whole.labels.device)
-        self.labels, self.class_names = whole.labels[self.indices], whole.class_names
+        self.labels, self.class_names = whole.labels.index_select(0, self.indices), whole.class_names
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -60,15 +88,43 @@ class Subset(Examples):
 
     def images(self, indices: Tensor) -> Tensor:
         """The images (n, *image_shape) at these indices of the subset."""
-        return self.whole.images(self.indices[indices])
+        return self.whole.images(self._there(indices))
+
+    @property
+    def resident(self) -> bool:
+        """As the whole."""
+        return self.whole.resident
+
+    def pixels(self, indices: Tensor) -> Tensor:
+        """The images (n, *image_shape) at these indices of the subset, as the whole stores them."""
+        return self.whole.pixels(self._there(indices))
+
+    def missing(self, indices: Tensor) -> Tensor:
+        """Those of these indices (n,) of the subset whose images would have to be decoded now."""
+        if self.resident:
+            return indices[:0]
+        there = self._there(indices)
+        return indices[torch.isin(there, self.whole.missing(there))]
+
+    def complete(self, indices: Tensor, missing: Tensor, decoded: Tensor) -> Tensor:
+        """What `pixels` gives, made with the images of the `missing` indices, which another process has `decoded`."""
+        return self.whole.complete(self._there(indices), self._there(missing), decoded)
 
     def to(self, device: torch.device) -> Examples:
         """The same examples on a device."""
         return Subset(self.whole.to(device), self.indices)
 
+    def subset(self, indices: Tensor) -> Examples:
+        """The examples at these indices of the subset, looked up in the whole at once."""
+        return Subset(self.whole, self._there(indices.to(self.indices.device)))
+
+    def _there(self, indices: Tensor) -> Tensor:
+        """Where in the whole these indices of the subset are."""
+        return self.indices.index_select(0, indices)
+
 
 class TensorExamples(Examples):
-    """Images held in one tensor, uint8 (0 to 255) or float ([0, 1]).
+    """Images held in one tensor, uint8 (0 to 255) or float ([0, 1]), and kept so on any device.
 
     Args:
         images: (N, C, H, W), uint8 or floating point.
@@ -82,7 +138,8 @@ class TensorExamples(Examples):
 
     def __init__(self, images: Tensor, labels: Tensor, class_names: Sequence[str], origin: str = "images") -> None:
         _check(images, labels, len(class_names), origin)
-        self._images, self.labels, self.class_names = images, labels.long(), tuple(class_names)
+        self._images = images.contiguous()  # gathering is ten times slower from other layouts
+        self.labels, self.class_names = labels.long(), tuple(class_names)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -91,12 +148,22 @@ class TensorExamples(Examples):
 
     def images(self, indices: Tensor) -> Tensor:
         """The images (n, *image_shape) at these indices, float32 in [0, 1]."""
-        chosen = self._images[indices]
-        return chosen.float().div_(255) if chosen.dtype == torch.uint8 else chosen.float()
+        return as_floats(self.pixels(indices))
+
+    def pixels(self, indices: Tensor) -> Tensor:
+        """The images (n, *image_shape) at these indices, as they are stored."""
+        return self._images.index_select(0, indices)
 
     def to(self, device: torch.device) -> Examples:
         """The same examples, whole, on a device."""
-        return TensorExamples(self._images.to(device), self.labels.to(device), self.class_names)
+        moved = copy.copy(self)  # they were checked when they were made
+        moved._images, moved.labels = self._images.to(device), self.labels.to(device)
+        return moved
+
+
+def as_floats(pixels: Tensor) -> Tensor:
+    """Stored images, uint8 (0 to 255) or float ([0, 1]), as float32 in [0, 1], on the device they are on."""
+    return torch.div(pixels, 255) if pixels.dtype == torch.uint8 else pixels.float()
 
 
 def _check(images: Tensor, labels: Tensor, classes: int, origin: str) -> None:

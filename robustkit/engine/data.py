@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from robustkit.components.examples import Examples
 from robustkit.components.randomness import derive, seed_globally
+from robustkit.engine.loading import BatchReader
 from robustkit.errors import DataError
 from robustkit.recipe.schema import Recipe
 
@@ -49,39 +49,44 @@ class RunData:
         count = len(test) if recipe.evaluation.test_examples is None else recipe.evaluation.test_examples
         self.recipe, self.device = recipe, device
         self.dtype = torch.float64 if recipe.precision == "float64" else torch.float32
-        self.train = train.subset(kept).to(device)
-        self.validation = train.subset(validation).to(device)
-        self.test = test.subset(torch.arange(min(count, len(test)))).to(device)
+        train, test = train.to(device), test.to(device)  # once: training and validation examples share their memory
+        self.train, self.validation = train.subset(kept), train.subset(validation)
+        self.test = test.subset(torch.arange(min(count, len(test))))
         self.batches_per_epoch = len(kept) // recipe.batch_size
+        self._reader = BatchReader(self.train, device, self.dtype, workers=recipe.compute.workers)
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The epoch's batches: images (batch_size, C, H, W) with the shared augmentation, labels (batch_size,).
 
-        Augmentation draws from torch's global generator, seeded for each batch.
+        Augmentation draws from torch's global generator, seeded for each batch. Neither workers nor devices change the
+        order, and nothing here waits for the device.
         """
         generator = torch.Generator().manual_seed(derive(self.recipe.seed, "order", epoch))
         order = torch.randperm(len(self.train), generator=generator)
-        for number in range(self.batches_per_epoch):
-            indices = order[number * self.recipe.batch_size : (number + 1) * self.recipe.batch_size]
-            images, labels = self.read(self.train, indices)
+        for number, (images, labels) in enumerate(self._reader.batches(self._split(order))):
             seed_globally(derive(self.recipe.seed, "augmentation", epoch, number), self.device)
             for augmentation in self.recipe.augmentation:
                 images = augmentation(images)
             yield images, labels
+        if epoch == self.recipe.epochs:
+            self.close()
 
     def plain_batches(self) -> Iterator[Tensor]:
         """The training images in order, without augmentation: what BatchNorm statistics are recomputed from.
 
         A last, smaller batch is left out, as in training: all batches count alike, and one image alone has no variance.
         """
-        used = torch.arange(self.batches_per_epoch * self.recipe.batch_size)
-        for indices in torch.split(used, self.recipe.batch_size):
-            yield self.read(self.train, indices)[0]
+        for images, _ in self._reader.batches(self._split(torch.arange(len(self.train)))):
+            yield images
 
-    def read(self, examples: Examples, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Images and labels at these indices, on the run's device and in its precision."""
-        here = indices.to(examples.labels.device)
-        return examples.images(here).to(self.device, self.dtype), examples.labels[here].to(self.device)
+    def close(self) -> None:
+        """End the processes that decode images, if there are any; they come back when they are needed again."""
+        self._reader.close()
+
+    def _split(self, order: Tensor) -> tuple[Tensor, ...]:
+        """These indices in whole batches, where the labels are: moved there at once, as each move waits."""
+        used = order[: self.batches_per_epoch * self.recipe.batch_size].to(self.train.labels.device)
+        return torch.split(used, self.recipe.batch_size)
 
 
 def stratified(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
