@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -43,7 +44,7 @@ def evaluate(
         examples: what to measure on.
         attacks: by the names the result uses.
         batch_size: examples at a time.
-        seed: of the attacks' randomness; each example has random numbers of its own, whatever the batch size.
+        seed: of the attacks' randomness; each image has random numbers of its own, whatever the batch size and order.
         report: told about progress.
         compute: its `fold_batch_norm` and `evaluation` say how networks compute while they are attacked; what is clean
             or attacked is always classified in the model's own precision. By default `Compute()`.
@@ -100,7 +101,7 @@ class _Job:
             for indices in torch.split(robust.nonzero().flatten(), self.batch_size):
                 images, labels = self._batch(indices)
                 with attack_arithmetic(arithmetic):
-                    adversarial = perturb(attack, self.model, images, labels, seed=seed, examples=indices)
+                    adversarial = perturb(attack, self.model, images, labels, seed=seed, examples=names_of(images))
                 robust[indices] = self._right(adversarial, labels)
                 last = arithmetic is self.passes[-1]
                 settled += len(indices) if last else len(indices) - int(robust[indices].sum())
@@ -126,6 +127,16 @@ class _Job:
             raise InputError("the model's logits are not finite: such a network has no accuracy.")
         right: Tensor = logits.argmax(1) == labels
         return right.cpu()
+
+
+def names_of(images: Tensor) -> Tensor:
+    """A number for each image (N, ...), int64, on the CPU, made from its pixels as float32.
+
+    Random numbers that belong to it follow an image wherever it stands, in whatever order or part of a data set.
+    """
+    rows = images.detach().to("cpu", torch.float32).contiguous().numpy()
+    digests = [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows]
+    return torch.tensor([int.from_bytes(digest, "big", signed=True) for digest in digests])
 
 
 def _unheard(part: str, done: int, total: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from robustkit_attacks import PGD
+from robustkit_attacks import PGD, Noise
 from torch import nn
 
 from robustkit import Attack, Compute, TensorExamples, evaluate
@@ -87,3 +87,16 @@ def test_what_breaks_in_bfloat16_alone_counts_as_robust():
     image = TensorExamples(torch.tensor([0.2985]).view(1, 1, 1, 1), torch.tensor([0]), "ab")
     measured = evaluate(Bright(), image, {"t": Towards()}, compute=FIRST)
     assert measured.attacked["t"].tolist() == [True]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 60])
+def test_results_follow_the_image_not_its_place_or_batch(examples, batch_size):
+    """In float64, whose last bits decide nothing here; the data set is shuffled, and only a part of it is there."""
+    attack, model = Noise(eps=0.1), tiny_model(dtype=torch.float64)
+    whole = evaluate(model, examples, {"pgd": attack}, seed=3).attacked["pgd"]
+    assert 0 < whole.sum() < len(whole)
+    part = torch.randperm(len(examples), generator=torch.Generator().manual_seed(0))[:40]
+    found = evaluate(model, examples.subset(part), {"pgd": attack}, seed=3, batch_size=batch_size).attacked["pgd"]
+    assert found.tolist() == whole[part].tolist()
+    others = [evaluate(model, examples, {"pgd": attack}, seed=seed).attacked["pgd"].tolist() for seed in range(20)]
+    assert any(other != whole.tolist() for other in others), "the starts decide nothing here"
