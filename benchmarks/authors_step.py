@@ -92,11 +92,19 @@ class AuthorsStep:
         self.merged = MixedAverage(network, decay)
         self.robust_optimizer = self._sgd(self.robust, settings.robust_decay)
         self.natural_optimizer = self._sgd(self.natural, settings.natural_decay)
+        self.robust_share = settings.robust_share
         self.shown: dict[str, float] = {}
 
     def _sgd(self, model: nn.Module, weight_decay: float) -> torch.optim.SGD:
         settings = self.settings
         return torch.optim.SGD(model.parameters(), settings.lr, settings.momentum, weight_decay=weight_decay)
+
+    def start_epoch(self, lr: float, robust_share: float) -> None:
+        """Rates are fixed within an epoch."""
+        self.robust_share = robust_share
+        for optimizer in (self.robust_optimizer, self.natural_optimizer):
+            for group in optimizer.param_groups:
+                group["lr"] = lr
 
     def __call__(self, images: Tensor, labels: Tensor) -> None:
         """One step."""
@@ -105,7 +113,7 @@ class AuthorsStep:
         self.robust_average.update()
         self.descend(self.natural, self.natural_optimizer, images, labels)
         self.natural_average.update()
-        self.merged.update(self.robust_average, self.natural_average, self.settings.robust_share)
+        self.merged.update(self.robust_average, self.natural_average, self.robust_share)
         self.show_progress(images, labels)
 
     def attack(self, images: Tensor, labels: Tensor) -> Tensor:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from robustkit import make
+from robustkit import Attack, make
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class Case:
         """The training attack as a recipe has it: PGD that returns its last step, as training does."""
         own = {"use": "pgd", "eps": self.eps, "step_size": self.step_size, "steps": self.steps, "keep": "last"}
         return {**own, **more}
+
+    def pgd(self, **more: Any) -> Attack:
+        """The same, built."""
+        fields = {name: value for name, value in self.attack(**more).items() if name != "use"}
+        return cast(Attack, make("attack", "pgd", **fields))
 
     def in_words(self) -> str:
         """`resnet18 on 3x32x32, batch 128, PGD-10`."""

@@ -46,11 +46,6 @@ def in_words(machine: dict[str, Any]) -> str:
     )
 
 
-def multiplies_bfloat16_in_tiles(machine: dict[str, Any]) -> bool:
-    """Whether the CPU has AMX, which makes bfloat16 several times faster than AVX-512 does."""
-    return "amx_bf16" in machine["features"]
-
-
 def touch_memory() -> None:
     """Use much of the free memory once, up to 12 GiB.
 

@@ -1,7 +1,8 @@
 """Contestants in processes of their own, where what they change (the memory allocator, say) is the whole process's.
 
-A worker makes itself ready, then waits; each time it is told a name it does that piece of work once and answers with the
-seconds it took. So processes take turns as functions do, and what each had to prepare (compilation, say) is paid once.
+A worker makes itself ready, then waits; each time it is told a name it does that piece of work once and answers with
+the seconds it took. So processes take turns as functions do, and what each had to prepare (compilation, say) is paid
+once.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"the worker {self.target} ended with {self._process.wait()}; its own words are above.")
+            self.close()
+            raise SystemExit(f"the worker {self.target} ended with {self._process.returncode}; its words are above.")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -76,6 +78,10 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """There is no more work; wait until the process has ended."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()

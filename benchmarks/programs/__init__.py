@@ -1,1 +1,1 @@
-"""The programs that measure, each with `measure(options)`, whose result JSON holds, and `section(result)` of the page."""
+"""The programs that measure: `measure(options)` gives what JSON holds, `section(result)` its part of the page."""

@@ -85,9 +85,9 @@ def section(result: dict[str, Any]) -> list[str]:
         rows.append([case["what"], precision, *middle, over.percent(), str(len(bare))])
     head = ["network", "attack / training", "engine, ms", "bare, ms", "overhead", "rounds"]
     return [
-        "The engine's loop with default settings against `benchmarks/bare_step.py`, a loop written by hand for this one "
-        "recipe that does the same tensor work: the same frozen, folded and cast weights, the same precision, optimizer "
-        "calls and averages, reading the batch from the same uint8 tensor; no checks, no private randomness. Overhead is "
-        "the median, with quartiles, over pairs of steps.",
+        "The engine's loop with default settings against `benchmarks/bare_step.py`, a loop written by hand for this "
+        "one recipe that does the same tensor work: the same frozen, folded and cast weights, the same precision, "
+        "optimizer calls and averages, reading the batch from the same uint8 tensor; no checks, no private "
+        "randomness. Overhead is the median, with quartiles, over pairs of steps.",
         table(head, rows),
     ]

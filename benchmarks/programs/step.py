@@ -10,10 +10,11 @@ from benchmarks.engine_step import PLAIN
 from benchmarks.options import Options
 from benchmarks.rounds import Spread, interleaved, ratios, said
 from benchmarks.tables import table
-from benchmarks.workers import Worker
+from benchmarks.workers import KEPT_BUFFERS, Worker
 
 TITLE = "The full Generalist step"
 AUTHORS = "authors' step, re-stated"
+AUTHORS_KEPT = f"{AUTHORS}, buffers kept"
 FULL = {"training": "full", "attack": "full"}
 OURS: dict[str, dict[str, Any]] = {
     "no lever": PLAIN,
@@ -37,14 +38,18 @@ def _measured(name: str, options: Options) -> dict[str, Any]:
     asked = {"case": name, "device": options.device, "quick": options.quick, "steps": steps}
     ours = {key: OURS[key] for key in ("float32", "default")} if options.quick else OURS
     with ExitStack() as stack:
-        workers = {}
-        said(f"{name}: preparing {AUTHORS}")
-        target = "benchmarks.authors_step:serve"
-        workers[AUTHORS] = stack.enter_context(Worker(target, asked, threads=options.threads))
-        for label, compute in ours.items():
+        workers: dict[str, Worker] = {}
+
+        def prepare(label: str, target: str, environment: dict[str, str], **more: Any) -> None:
             said(f"{name}: preparing {label}")
-            target, arguments = "benchmarks.engine_step:serve", {**asked, "compute": compute}
-            workers[label] = stack.enter_context(Worker(target, arguments, threads=options.threads))
+            worker = Worker(target, {**asked, **more}, threads=options.threads, environment=environment)
+            workers[label] = stack.enter_context(worker)
+
+        prepare(AUTHORS, "benchmarks.authors_step:serve", {})
+        if not options.quick:
+            prepare(AUTHORS_KEPT, "benchmarks.authors_step:serve", KEPT_BUFFERS)
+        for label, compute in ours.items():
+            prepare(label, "benchmarks.engine_step:serve", {}, compute=compute)
         rounds = options.rounds_or(4 if case.large else 12)
         seconds = interleaved({label: worker.contestant() for label, worker in workers.items()}, rounds)
     return {
@@ -60,11 +65,11 @@ def _measured(name: str, options: Options) -> dict[str, Any]:
 def section(result: dict[str, Any]) -> list[str]:
     """A table a network."""
     parts = [
-        "One batch of training: the robust learner's attack and step, the natural learner's step, their moving averages "
-        "and the global learner's. Ours is the engine's own loop, with reading the batch and all checks; the authors' "
-        "step is `benchmarks/authors_step.py`, without reading the batch. Each contestant is a process of its own with "
-        "the C library's default allocator, which the engine changes for itself (`compute.keep_buffers`) but not in the "
-        "row `no lever`.",
+        "One batch of training: the robust learner's attack and step, the natural learner's step, their moving "
+        "averages and the global learner's. Ours is the engine's own loop, with reading the batch and all checks; "
+        "the authors' step is `benchmarks/authors_step.py`, without reading the batch. Each contestant is a process "
+        "of its own with the C library's default allocator, which the engine changes for itself "
+        "(`compute.keep_buffers`) but not in the row `no lever`, and which the environment changes for the second row.",
     ]
     return [*parts, *(part for case in result["cases"].values() for part in _table(case))]
 
