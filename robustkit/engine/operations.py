@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 
-class Operations(TorchDispatchMode):
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts what convolutions, matrix products and attention compute; all else is small beside them and counts 0.
 
     A multiplication with its addition counts as two. torch's own `FlopCounterMode` has the same formulas, but cannot
@@ -21,7 +21,7 @@ class Operations(TorchDispatchMode):
     supports_higher_order_operators = True
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.flops = 0
         """Floating-point operations so far."""
         self.calls = 0

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from robustkit.components.phases import Phase, Watch, watched
+from robustkit.components.phases import watched
 from robustkit.engine.folder import write_text
 from robustkit.engine.listener import Listener, Watched
 from robustkit.engine.memory import peak_memory
 from robustkit.engine.operations import counting
 from robustkit.engine.step_cost import Peaks, StepCost, measured_peaks
-from robustkit.engine.stopwatch import Meter, stopwatch
+from robustkit.engine.stopwatch import Amounts, Meter, Watches, added, stopwatch
 from robustkit.engine.tracer import CALLS, Tracer
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def profiled(run: Run, *, trace: bool = False) -> Iterator[None]:
     run.listener, before = profiler, run.listener
     interrupted: KeyboardInterrupt | None = None
     try:
-        with watched(profiler):
+        with watched(profiler.watches):
             yield
     except KeyboardInterrupt as error:
         interrupted = error
@@ -54,7 +53,7 @@ def profiled(run: Run, *, trace: bool = False) -> Iterator[None]:
 
 
 class Profiler(Listener):
-    """Hears when steps end and when phases begin, and keeps the accounts; what it hears, it passes on.
+    """Hears when steps begin and end, and keeps the accounts; what it hears, it passes on.
 
     Args:
         heard: the listener it stands in front of.
@@ -65,21 +64,12 @@ class Profiler(Listener):
     def __init__(self, heard: Listener, device: torch.device, tracer: Tracer | None = None) -> None:
         self._heard, self._tracer = heard, tracer
         self._stopwatch = stopwatch(device)
-        self._watches: list[Watch] = [self._stopwatch]
+        self.watches = Watches(self._stopwatch)
+        """To be told of the run's phases."""
         self._step, self._steps, self._timed, self._time_it = ExitStack(), 0, 0, False
-        self._seconds: defaultdict[Phase, float] = defaultdict(float)
-        self._outside: defaultdict[Phase, float] = defaultdict(float)
-        self._flops: Mapping[Phase, float] = {}
-
-    def begin(self, phase: Phase) -> None:
-        """The phase begins."""
-        for watch in self._watches:
-            watch.begin(phase)
-
-    def end(self) -> None:
-        """The phase that began last ends."""
-        for watch in self._watches:
-            watch.end()
+        self._seconds: Amounts = {}
+        self._outside: Amounts = {}
+        self._flops: Amounts = {}
 
     def started(self, run: Watched) -> None:
         """The first step is next."""
@@ -117,25 +107,25 @@ class Profiler(Listener):
         self._step.close()
         if self._tracer is not None:
             self._tracer.close()
-        _add(self._outside, self._stopwatch.taken())
+        self._outside = added(self._outside, self._stopwatch.taken())
 
     def found(self, run: Run, peaks: Peaks) -> dict[str, Any]:
         """What profile.json holds. Without a timed step, which takes three steps or more, `step` is None."""
         each = {phase: seconds / self._timed for phase, seconds in self._seconds.items()} if self._timed else {}
-        evaluation = self._outside.pop("evaluation", 0.0)
+        evaluation = self._outside.get("evaluation", 0.0)
         return {
             "device": str(run.device),
             "threads": torch.get_num_threads(),
             "steps": {"timed": self._timed, "left_out": self._steps - self._timed},
             "waits_for_device": run.device.type == "cuda",
             "step": StepCost(run.recipe.batch_size, each, self._flops, peaks).plain() if each else None,
-            "seconds_outside_steps": {"evaluation": evaluation, "other": sum(self._outside.values())},
+            "seconds_outside_steps": {"evaluation": evaluation, "other": sum(self._outside.values()) - evaluation},
             "peak_memory": peak_memory(run.device),
             "trace": run.folder.trace.name if self._tracer and self._tracer.written else None,
         }
 
     def _step_begins(self) -> None:
-        _add(self._outside, self._stopwatch.taken())
+        self._outside = added(self._outside, self._stopwatch.taken())
         traced = self._tracer is not None and self._tracer.wanted and self._steps >= LEFT_OUT
         self._time_it = self._steps >= LEFT_OUT and not traced
         if self._steps == LEFT_OUT - 1:
@@ -146,7 +136,7 @@ class Profiler(Listener):
     def _step_ends(self) -> None:
         seconds = self._stopwatch.taken()
         if self._time_it:
-            _add(self._seconds, seconds)
+            self._seconds = added(self._seconds, seconds)
             self._timed += 1
         self._steps += 1
         self._step.close()
@@ -154,8 +144,10 @@ class Profiler(Listener):
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        with counting() as operations, self._watching(Meter(lambda: operations.flops)) as meter:
-            yield
+        with counting() as operations:
+            meter = Meter(lambda: operations.flops)
+            with self.watches.telling(meter):
+                yield
         self._flops = meter.taken()
         if self._tracer is not None and not self._tracer.limited(operations.calls):
             text = f"no trace is written: a step calls {operations.calls:,} operators, at most {CALLS:,} are traced."
@@ -165,19 +157,6 @@ class Profiler(Listener):
     def _traced(self) -> Iterator[None]:
         assert self._tracer is not None
         self._tracer.start_step()
-        with self._watching(self._tracer):
+        with self.watches.telling(self._tracer):
             yield
         self._tracer.end_step()
-
-    @contextmanager
-    def _watching(self, watch: Any) -> Iterator[Any]:
-        self._watches.append(watch)
-        try:
-            yield watch
-        finally:
-            self._watches.remove(watch)
-
-
-def _add(amounts: defaultdict[Phase, float], more: Mapping[Phase, float]) -> None:
-    for phase, amount in more.items():
-        amounts[phase] += amount

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeAlias
 
 import torch
 
-from robustkit.components.phases import Phase
+from robustkit.components.phases import Phase, Watch
+
+Amounts: TypeAlias = Mapping[Phase, float]
+"""Seconds, operations or the like, by phase."""
 
 
 class Meter:
@@ -40,7 +45,7 @@ class Meter:
         self._account()
         self._open.pop()
 
-    def taken(self) -> Mapping[Phase, float]:
+    def taken(self) -> Amounts:
         """What every phase got since the last call, and none of those that got nothing."""
         self._account()
         amounts, self._amounts = self._amounts, defaultdict(float)
@@ -50,6 +55,37 @@ class Meter:
         now = self._read()
         self._amounts[self.current] += now - self._last
         self._last = now
+
+
+class Watches:
+    """A watch that tells others, which may come and go where no phase is open."""
+
+    def __init__(self, *watches: Watch) -> None:
+        self._told = list(watches)
+
+    def begin(self, phase: Phase) -> None:
+        """The phase begins."""
+        for watch in self._told:
+            watch.begin(phase)
+
+    def end(self) -> None:
+        """The phase that began last ends."""
+        for watch in self._told:
+            watch.end()
+
+    @contextmanager
+    def telling(self, watch: Watch) -> Iterator[None]:
+        """Within it, this one is told, too."""
+        self._told.append(watch)
+        try:
+            yield
+        finally:
+            self._told.remove(watch)
+
+
+def added(amounts: Amounts, more: Amounts) -> Amounts:
+    """The sums of both."""
+    return {phase: amounts.get(phase, 0.0) + more.get(phase, 0.0) for phase in {**amounts, **more}}
 
 
 def stopwatch(device: torch.device) -> Meter:

@@ -65,7 +65,7 @@ class Tracer:
 
     def begin(self, phase: Phase) -> None:
         """The phase begins."""
-        mark = record_function(phase)
+        mark: Any = record_function(phase)
         mark.__enter__()
         self._marks.append(mark)
 
