@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from robustkit_augmentations import Cutout, GaussianNoise, HorizontalFlip, RandomCrop
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from robustkit import Augmentation
 from robustkit.errors import ComponentError, InputError
@@ -132,6 +133,33 @@ def test_the_seed_decides_and_low_precision_stays(augmentation: Augmentation) ->
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
     assert augmentation(images.half()).dtype == torch.float16
+
+
+class Count(TorchDispatchMode):
+    """Counts operations on tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):  # type: ignore[no-untyped-def]
+        self.count += 1
+        return function(*arguments, **(keywords or {}))
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [RandomCrop(), RandomCrop(mode="reflect"), HorizontalFlip(), Cutout(size=3), GaussianNoise()],
+    ids=repr,
+)
+def test_whole_batches_are_changed_on_their_device_without_a_look_at_them(augmentation: Augmentation) -> None:
+    counts = []
+    for size in (2, 64):
+        with Count() as mode:
+            changed = augmentation(torch.empty(size, 3, 6, 6, device="meta"))  # it has no values to look at
+        assert changed.device.type == "meta"
+        counts.append(mode.count)
+    assert 0 < counts[0] == counts[1] < 30
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
+import tempfile
 import threading
 from pathlib import Path
 
 import numpy
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from robustkit_torchvision import ImageFolder, image_files
 from torchvision import transforms
@@ -62,6 +66,41 @@ def test_images_are_those_of_torchvision(root, channels, cache):
         for file, image, label in zip(ours.files, everything(ours), ours.labels, strict=True):
             assert torch.equal(image, by_file[file][0])
             assert label == by_file[file][1]
+
+
+@settings(max_examples=40)
+@given(width=st.integers(1, 70), height=st.integers(1, 70), size=st.integers(1, 40), channels=st.sampled_from([1, 3]))
+def test_any_size_is_cut_as_torchvision_cuts_it(width, height, size, channels):
+    with tempfile.TemporaryDirectory() as folder:
+        file = draw(Path(folder, "x.png"), (width, height))
+        steps = [transforms.Resize(size), transforms.CenterCrop(size), transforms.PILToTensor()]
+        with Image.open(file) as image:
+            expected = transforms.Compose(steps)(image.convert("RGB" if channels == 3 else "L"))
+        pixels = image_files.decode(file, size, channels)
+        assert torch.equal(pixels, expected)
+        assert pixels.is_contiguous()
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_what_another_process_decoded_is_kept_where_there_is_a_cache(root, cache):
+    here = ImageFolder(root=str(root), image_size=8, cache=cache).load("train")
+    here.images(torch.tensor([3]))
+    there = pickle.loads(pickle.dumps(here))  # noqa: S301 - our own, as multiprocessing sends it
+    every, some = torch.arange(8), torch.tensor([6, 3, 1])
+    assert torch.equal(there.pixels(every), here.pixels(every))
+    again = ImageFolder(root=str(root), image_size=8, cache=cache).load("train")
+    assert again.missing(some).tolist() == [6, 3, 1]
+    decoded = there.pixels(some)
+    assert torch.equal(again.complete(some, some, decoded), decoded)
+    assert again.missing(every).tolist() == ([0, 2, 4, 5, 7] if cache else list(range(8)))
+    assert not again.resident
+
+
+def test_no_cache_is_sent_to_another_process(root):
+    examples = ImageFolder(root=str(root), image_size=500).load("train")
+    everything(examples)  # 6 MB of pixels
+    assert len(pickle.dumps(examples)) < 5000
+    assert examples.missing(torch.arange(8)).tolist() == []
 
 
 def test_order_is_by_class_and_path(root):
