@@ -24,19 +24,21 @@ def effects(options: Options) -> list[dict[str, Any]]:
     what = f"{case.architecture} with random weights, {len(images)} random images"
     net = trained(options)
     return [
-        {"what": what, "examples": len(images), "forms": _of_gradients(random, images, labels, options)},
+        {"what": what, "examples": len(images), "forms": _of_gradients(random, images, labels, _forms(compiled=False))},
         {"what": net.what, "examples": len(net.images), "forms": _of_attacks(net, options)},
     ]
 
 
-def _forms(options: Options) -> dict[str, Form]:
-    return {name: form for name, form in FORMS.items() if "compiled" not in name or not options.quick}
+def _forms(*, compiled: bool) -> dict[str, Form]:
+    return {name: form for name, form in FORMS.items() if compiled or not form.arithmetic.compile}
 
 
-def _of_gradients(model: nn.Module, images: Tensor, labels: Tensor, options: Options) -> dict[str, dict[str, Any]]:
+def _of_gradients(
+    model: nn.Module, images: Tensor, labels: Tensor, forms: dict[str, Form]
+) -> dict[str, dict[str, Any]]:
     exact = gradient(model, Form(), images, labels)
     found = {}
-    for name, form in _forms(options).items():
+    for name, form in forms.items():
         other = gradient(model, form, images, labels)
         cosine = functional.cosine_similarity(other.flatten(1), exact.flatten(1)).mean()
         signs = (other.sign() == exact.sign()).double().mean()
@@ -45,11 +47,12 @@ def _of_gradients(model: nn.Module, images: Tensor, labels: Tensor, options: Opt
 
 
 def _of_attacks(net: Trained, options: Options) -> dict[str, dict[str, Any]]:
-    found = _of_gradients(net.model, net.images, net.labels, options)
+    forms = _forms(compiled=not options.quick)
+    found = _of_gradients(net.model, net.images, net.labels, forms)
     steps = 3 if options.quick else 20
     attack = net.case.pgd(steps=steps, step_size=2.5 * net.case.eps / steps, keep="best")
     clean = right(net.model, net.images, net.labels)
-    for name, form in _forms(options).items():
+    for name, form in forms.items():
         moved = attacked(attack, in_form(net.model, form), form, net.images, net.labels)
         found[name]["robust"] = int((clean & right(net.model, moved, net.labels)).sum())
     return found

@@ -43,7 +43,7 @@ def _measured(net: Trained, steps: int, options: Options) -> dict[str, Any]:
 
     def once(way: str) -> Callable[[], None]:
         keep, evaluation = WAYS[way]
-        attack = net.case.pgd(steps=steps, step_size=2.5 * net.case.eps / steps, keep=keep)
+        attack = net.case.pgd(steps=steps, step_size=net.case.eps / 4, keep=keep)
         compute = Compute(evaluation=evaluation)
 
         def work() -> None:
@@ -83,9 +83,10 @@ def section(result: dict[str, Any]) -> list[str]:
     rounds = len(next(iter(result["attacks"].values()))["seconds"][BASE])
     return [
         f"`robustkit.evaluate` of {result['what']}; Linf, eps {result['eps']:g}, random start, one restart, steps of "
-        "2.5 eps / steps. `keep: first` drops an example once it is broken, or once its iterate returns to an earlier "
+        "eps / 4. `keep: first` drops an example once it is broken, or once its iterate returns to an earlier "
         "one, after which nothing new can happen: so its flags must be those of `keep: best`. With `bfloat16-first` "
-        "survivors are attacked again in full precision, so more examples may be broken, and none fewer.",
+        "survivors are attacked again in full precision, so more examples may be broken, and none fewer; how bfloat16 "
+        "rounds may depend on which other examples are still in the batch.",
         table(head, rows),
         f"Medians of {rounds} rounds; differences are against `{BASE}`, and against `best` in the same precision.",
     ]

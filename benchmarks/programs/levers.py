@@ -45,7 +45,7 @@ def _measured(name: str, options: Options) -> dict[str, Any]:
         returned = worker({}, forms=[PARAMETER_GRADIENTS, *KEPT_FORMS], training=[])
         contestants = {work: kept.contestant(work) for work in kept.facts["first"]}
         contestants |= {f"{work}{RETURNED}": returned.contestant(work) for work in returned.facts["first"]}
-        seconds = interleaved(contestants, options.rounds_or(4 if case.large else 12))
+        seconds = interleaved(contestants, options.rounds_or(3 if case.large else 8))
     return {"what": case.in_words(), "seconds": seconds, "first": kept.facts["first"]}
 
 

@@ -50,7 +50,7 @@ def _measured(name: str, options: Options) -> dict[str, Any]:
             prepare(AUTHORS_KEPT, "benchmarks.authors_step:serve", KEPT_BUFFERS)
         for label, compute in ours.items():
             prepare(label, "benchmarks.engine_step:serve", {}, compute=compute)
-        rounds = options.rounds_or(4 if case.large else 12)
+        rounds = options.rounds_or(3 if case.large else 10)
         seconds = interleaved({label: worker.contestant() for label, worker in workers.items()}, rounds)
     return {
         "what": case.in_words(),
