@@ -27,15 +27,17 @@ class Walk:
     labels: Tensor
     images: Tensor
     """Where each is now."""
+    before: Tensor
+    """Where each was a step ago."""
     landmarks: Tensor
     """Where each was when a landmark was set last."""
     circling: Tensor
-    """(M,), bool, who was back at its landmark."""
+    """(M,), bool, who was back where it had been."""
 
     @classmethod
     def begun(cls, places: Tensor, clean: Tensor, labels: Tensor, start: Tensor) -> Walk:
         """All at their start, which is the first landmark."""
-        return cls(places, clean, labels, start, start, torch.zeros_like(places, dtype=torch.bool))
+        return cls(places, clean, labels, start, start, start, torch.zeros_like(places, dtype=torch.bool))
 
     def __len__(self) -> int:
         """The number of examples."""
@@ -48,13 +50,19 @@ class Walk:
     def move(self, images: Tensor, step: int) -> None:
         """Go to these images with that step, counted from 1; see who is back, and set a landmark at powers of 2.
 
-        Brent: An Improved Monte Carlo Factorization Algorithm, BIT 1980, section 2: any circle is found, by the time
-        that three times the steps were made which lead into it and once round it.
+        Most go to and fro in the end, and are seen two steps later. Landmarks find any circle, by the time that three
+        times the steps were made which lead into it and once round it (Brent: An Improved Monte Carlo Factorization
+        Algorithm, BIT 1980, section 2).
         """
-        self.images = images
-        self.circling = self.circling | (images == self.landmarks).flatten(1).all(dim=1)
+        self.circling = self.circling | _same(images, self.before) | _same(images, self.landmarks)
+        self.before, self.images = self.images, images
         if step & (step - 1) == 0:
             self.landmarks = images
+
+
+def _same(images: Tensor, others: Tensor) -> Tensor:
+    """Which images (M,) are the same, pixel by pixel."""
+    return (images == others).flatten(1).all(dim=1)
 
 
 class Pursuit:
