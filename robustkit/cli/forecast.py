@@ -61,8 +61,8 @@ def _remarks(run: Run, found: Estimate) -> list[str]:
         lines.append(f"Compiling takes {duration(trial.compilation)} of the training.")
     if run.recipe.evaluation.attacks or run.recipe.evaluation.final_attacks:
         lines.append(
-            f"Assumed of measuring: {percent(RIGHT)} of the examples are right without an attack, and attacks break "
-            f"{percent(SOON)} of these at once; `at most` is where every example stands to the end of every attack."
+            f"Assumed of measuring: {100 * RIGHT:.0f} % of the examples are right without an attack, and attacks break "
+            f"{100 * SOON:.0f} % of these at once; `at most`: every example is right, and stands to each attack's end."
         )
     return lines
 

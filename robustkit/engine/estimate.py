@@ -127,6 +127,13 @@ def estimate(run: Run, seconds: float = 10.0) -> Estimate:
     Raises:
         RobustkitError: what the run itself would raise in its first steps or while it measures.
     """
+    try:
+        return _estimated(run, seconds)
+    finally:
+        run.data.close()
+
+
+def _estimated(run: Run, seconds: float) -> Estimate:
     began, before = time.perf_counter(), memory_in_use(run.device)
     trial = try_steps(run, _STEPS * seconds)
     network = NetworkTrial(run)

@@ -14,6 +14,7 @@ from robustkit.components.architecture import ImageShape
 from robustkit.components.attack import Attack
 
 _SIZES = (4, 32)  # two batches, from which what a call costs and what an image costs are told apart
+_WAVES = 8
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,17 @@ def queries(
 class _StandIn(nn.Module):
     """Hardly a network, and counts of what goes through it.
 
-    Its logits are sines of one projection of the pixels, so that gradients change their signs all the time: an attack
-    neither comes to rest nor finds itself where it was before. Where it stands, they are tiny beside a constant.
+    Its logits are sums of sines of projections of the pixels, so that the signs of gradients change all the time, and
+    differently for each pixel: an attack neither comes to rest nor finds itself where it was before. Where it stands,
+    they are tiny beside a constant.
     """
 
     def __init__(self, image_shape: ImageShape, classes: int, *, stands: bool) -> None:
         super().__init__()
         pixels, drawn = math.prod(image_shape), torch.Generator().manual_seed(0)
-        self.weight = nn.Parameter(torch.randn(pixels, 1, generator=drawn) * 7 / math.sqrt(pixels))
+        self.weight = nn.Parameter(torch.randn(pixels, _WAVES, generator=drawn) * 500 / math.sqrt(pixels))
         numbers = torch.arange(classes, dtype=torch.float32)
-        self.register_buffer("shift", 7 * numbers)
+        self.register_buffer("shift", 7 * numbers[:, None] * torch.arange(1, _WAVES + 1))
         self.register_buffer("constant", (numbers == 0).float() - numbers / classes / 2 if stands else 0 * numbers)
         self.height = 1e-3 if stands else 1.0
         self.forwards = self.backwards = 0
@@ -81,8 +83,8 @@ class _StandIn(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, K)."""
         self.forwards += len(images)
-        projected = images.flatten(1) @ self.weight
-        logits: Tensor = self.get_buffer("constant") + self.height * (projected + self.get_buffer("shift")).sin()
+        waves = (images.flatten(1) @ self.weight)[:, None] + self.get_buffer("shift")
+        logits: Tensor = self.get_buffer("constant") + self.height * waves.sin().sum(2)
         if logits.requires_grad:
             logits.register_hook(self._went_back)  # type: ignore[no-untyped-call]
         return logits

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
@@ -48,7 +49,12 @@ def try_steps(run: Run, seconds: float) -> Trial:
     alone what is wrong already have something to do. Where only a part of a batch is used, the time of attacks and
     training passes is scaled to the whole; with `compute.compile`, which would compile anew, it is always whole.
     """
-    steps, whole = _Steps(run), run.recipe.batch_size
+    with closing(_batches(run)) as batches:
+        return _tried(run, _Steps(run, batches), seconds)
+
+
+def _tried(run: Run, steps: _Steps, seconds: float) -> Trial:
+    whole = run.recipe.batch_size
     compiles = run.recipe.compute.compile != "none"
     few = whole if compiles else min(whole, FEW)
     first = sum(steps.timed(few).values())
@@ -71,8 +77,8 @@ def try_steps(run: Run, seconds: float) -> Trial:
 class _Steps:
     """Steps of a run, one after the other, each at another moment of it."""
 
-    def __init__(self, run: Run) -> None:
-        self.run, self._moments, self._batches = run, _moments(run), _batches(run)
+    def __init__(self, run: Run, batches: Iterator[Tensor]) -> None:
+        self.run, self._moments, self._batches = run, _moments(run), batches
         self._stopwatch = stopwatch(run.device)
 
     def timed(self, images: int) -> Amounts:
@@ -108,7 +114,7 @@ class _Steps:
         return predicted
 
 
-def _batches(run: Run) -> Iterator[Tensor]:
+def _batches(run: Run) -> Generator[Tensor, None, None]:
     for epoch in itertools.count(1):
         for images, _ in run.data.batches(epoch):
             yield images
