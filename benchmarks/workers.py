@@ -23,6 +23,8 @@ import torch
 from benchmarks.rounds import Contestant
 
 ROOT = Path(__file__).resolve().parents[1]
+COLD_COMPILER = {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
+"""What an earlier process compiled is compiled again, so that the time that takes can be told."""
 KEPT_BUFFERS = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
 """glibc keeps freed memory in the process: what `compute.keep_buffers` does, by the environment."""
 
@@ -46,7 +48,7 @@ class Worker:
         self._process = subprocess.Popen(
             words,
             cwd=ROOT,
-            env={**inherited, "OMP_NUM_THREADS": str(threads), **(environment or {})},
+            env={**inherited, "OMP_NUM_THREADS": str(threads), **COLD_COMPILER, **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

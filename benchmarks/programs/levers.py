@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from benchmarks.cases import chosen
@@ -46,7 +47,7 @@ def _measured(name: str, options: Options) -> dict[str, Any]:
         contestants = {work: kept.contestant(work) for work in kept.facts["first"]}
         contestants |= {f"{work}{RETURNED}": returned.contestant(work) for work in returned.facts["first"]}
         seconds = interleaved(contestants, options.rounds_or(3 if case.large else 8))
-    return {"what": case.in_words(), "seconds": seconds, "first": kept.facts["first"]}
+    return {"what": replace(case, steps=STEPS).in_words(), "seconds": seconds, "first": kept.facts["first"]}
 
 
 def section(result: dict[str, Any]) -> list[str]:
@@ -71,7 +72,7 @@ def _table(case: dict[str, Any], part: str, base: str) -> str:
             first = case["first"].get(name, 0.0) if "compiled" in name else 0.0
             ratio = ratios(seconds[f"{part}: {base}"], taken).times()
             words = name.removeprefix(f"{part}: ")
-            rows.append([words, f"{1000 * Spread.of(taken).median:,.1f}", ratio, f"{first:.0f}" if first else ""])
+            rows.append([words, f"{1000 * Spread.of(taken).median:,.1f}", ratio, f"{first:.1f}" if first else ""])
     return table([part, "ms", "times faster", "first call, s"], rows)
 
 

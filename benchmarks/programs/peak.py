@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def _measured(case: Case, options: Options) -> dict[str, Any]:
         contestants = {name: timed(work, options.where) for name, work in works.items()}
         seconds = interleaved(contestants, options.rounds_or(8 if case.large else 20))
     return {
-        "what": case.in_words(),
+        "what": replace(case, steps=STEPS).in_words(),
         "precision": arithmetic.precision,
         "attack_flops": 2 * STEPS * forward * case.batch,
         "convolution_flops": 2 * forward * case.batch,
