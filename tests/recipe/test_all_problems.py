@@ -46,7 +46,8 @@ EXPECTED = [
     "11:24: learners.natural.averaging.decay: expected a number of at least 0 and below 1, got 1.",
     "12:3: learners.robust: needs 'optimizer', which has no default.",
     "15:43: learners.robust.strategy.attack.steps: expected a whole number of at least 1, got 0.",
-    "15:52: learners.robust.strategy.attack.keep: expected 'best' or 'last', got 'lst'. Did you mean 'last'?",
+    "15:52: learners.robust.strategy.attack.keep: expected 'best' or 'first' or 'last', got 'lst'. "
+    "Did you mean 'last'?",
     "16:3: learners.global: 'global' is what results call the merged network: choose another name.",
     "19:9: aggregator.mix.robst: there is no learner 'robst'. Did you mean 'robust'? Known: global, natural, robust.",
     "21:17: evaluation.every_epochs: expected a whole number of at least 1, got 0.",
