@@ -161,14 +161,14 @@ class Run:
         def report(part: str, done: int, total: int) -> None:
             self.listener.measuring(name, part, done, total)
 
-        size, seed, compute = (
-            self.recipe.evaluation.batch_size,
-            derive(self.recipe.seed, "evaluation"),
-            self.recipe.compute,
-        )
+        settings: dict[str, Any] = {
+            "batch_size": self.recipe.evaluation.batch_size,
+            "seed": derive(self.recipe.seed, "evaluation"),
+            "compute": self.recipe.compute,
+        }
         try:
             with phase("evaluation"):
-                return evaluate(model, examples, attacks, batch_size=size, seed=seed, report=report, compute=compute)
+                return evaluate(model, examples, attacks, report=report, **settings)
         except InputError as error:
             raise TrainingError(f"network {name!r} cannot be measured: {error}") from error
 
