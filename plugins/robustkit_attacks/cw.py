@@ -19,10 +19,10 @@ from robustkit_attacks.units import pixel_problems
 class CW(Attack):
     """What tables of adversarial training call CW or CW-inf: PGD in Linf on Carlini and Wagner's margin.
 
-    The objective is f6 of Carlini and Wagner: Towards Evaluating the Robustness of Neural Networks, IEEE S&P 2017; Madry
-    et al. (Towards Deep Learning Models Resistant to Adversarial Attacks, ICLR 2018, section 5) increase it by PGD. It
-    is `pgd` with `loss: margin` and `keep: first`. Carlini and Wagner's own attack, which looks for the smallest
-    perturbation, is another.
+    The objective is f6 of Carlini and Wagner: Towards Evaluating the Robustness of Neural Networks, IEEE S&P 2017;
+    Madry et al. (Towards Deep Learning Models Resistant to Adversarial Attacks, ICLR 2018, section 5) increase it by
+    PGD. It is `pgd` with `loss: margin` and `keep: first`. Carlini and Wagner's own attack, which looks for the
+    smallest perturbation, is another.
     """
 
     name = "cw"
@@ -46,7 +46,7 @@ class CW(Attack):
         return Budget("Linf", self.eps)
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Return the attacked images; `restarts * steps` gradients, and one forward a restart more, on those who stand."""
+        """Return the attacked images; `restarts * steps` gradients on who stands, and one forward a restart."""
         size = self.step_size or self.eps / 4.0 or None
         pgd = PGD(eps=self.eps, steps=self.steps, step_size=size, restarts=self.restarts, keep="first", loss=Margin())
         return pgd(model, images, labels)

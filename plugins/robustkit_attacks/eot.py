@@ -21,8 +21,6 @@ class _Mean(torch.autograd.Function):
     def forward(ctx: Any, images: Tensor, model: nn.Module, samples: int) -> Tensor:
         ctx.save_for_backward(images)
         ctx.model, ctx.samples = model, samples
-        device = images.device.type
-        ctx.precision = device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device)
         mean: Tensor = sum(model(images) for _ in range(samples)) / samples
         return mean
 
@@ -30,12 +28,10 @@ class _Mean(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (images,) = ctx.saved_tensors
-        device, dtype, enabled = ctx.precision
         total = torch.zeros_like(images)
         for _ in range(ctx.samples):
             again = images.detach().requires_grad_()
-            # Backward may run in a thread of its own, in which no autocast is on.
-            with torch.enable_grad(), torch.autocast(device, dtype=dtype, enabled=enabled):
+            with torch.enable_grad():
                 logits = ctx.model(again)
             check_slope(logits)
             total += torch.autograd.grad(logits, again, gradient / ctx.samples)[0]

@@ -221,13 +221,20 @@ def test_images_of_any_shape(shape, norm):
     assert result.shape == images.shape
 
 
-def test_a_model_in_half_precision():
-    images, _ = tiny_batch()
-    model = tiny_model().eval()
+def test_a_network_that_computes_in_half_precision():
+    class Half(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = tiny_model().eval().bfloat16()
+
+        def forward(self, images):
+            return self.inner(images.bfloat16())
+
+    images, model = tiny_batch()[0], Half()
     labels = model(images).argmax(1)
-    with torch.autocast("cpu", torch.bfloat16):
-        for kind in KINDS:
-            result = perturb(kind(eps=0.02, steps=8), model, images, labels, seed=0)
+    for kind in KINDS:
+        for norm, eps in RADII.items():
+            result = perturb(kind(eps=eps / 5, norm=norm, steps=8), model, images, labels, seed=0)
             assert result.dtype == torch.float32
             assert not torch.equal(result, images)
 
