@@ -13,7 +13,7 @@ import click
 from robustkit.cli.failures import explained
 from robustkit.cli.plugin_options import PluginChoice, disable_option, plugin_option
 
-VERBS = ("run", "check", "show", "list", "evaluate", "compare", "init", "plugins", "schema")
+VERBS = ("run", "estimate", "check", "show", "list", "evaluate", "compare", "init", "plugins", "schema")
 
 
 class Verbs(click.Group):

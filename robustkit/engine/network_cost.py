@@ -101,6 +101,7 @@ class NetworkTrial:
     def operations(self) -> NetworkCost:
         """Costs in floating-point operations."""
         examples, counts = self._examples(_FEW), []
+        self._round(examples)  # the first attack on a network looks it over
         for attacks in ({}, *({"": probe} for probe in _PROBES)):
             with counting() as operations:
                 self._measured(examples, attacks)
