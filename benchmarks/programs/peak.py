@@ -170,7 +170,7 @@ def section(result: dict[str, Any]) -> list[str]:
     return [
         "The peak is what the device reaches in ResNet-18's four sizes of 3x3 convolutions and nothing else "
         "(operations of all four by the sum of their fastest times). `own convolutions` are the network's, each "
-        "alone, forward and gradient of the input, as an attack needs them: no attack on this network can be faster. "
+        "alone, forward and gradient of the input, as an attack needs them, which is the floor of its time. "
         "Operations are counted by hand here (two forwards' worth a step) and by watching every operator in the "
         "profile.",
         table(head, rows),

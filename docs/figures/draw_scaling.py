@@ -45,6 +45,8 @@ def _draw(axes: Axes, sizes: list[int], seconds: list[float]) -> None:
     axes.loglog(sizes, seconds, marker="o", markersize=4, color="#2a78b8")
     axes.loglog(sizes, [seconds[-1] * size / sizes[-1] for size in sizes], linestyle="--", linewidth=1, color=INK)
     axes.set_xticks(sizes, [str(size) for size in sizes])
+    ends = min(seconds), max(seconds)  # powers of ten are too far apart here to name two
+    axes.set_yticks(ends, [f"{end:.2g}" for end in ends])
     axes.minorticks_off()
 
 
