@@ -99,6 +99,11 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any
         groups[index] |= values
     state = _by_index(saved, f"{prefix}/optimizer/")
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for weight, kept in optimizer.state.items():
+        for key, value in kept.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                # Files hold plain order; fused optimizers go through weights and state in the order of the memory.
+                kept[key] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 def _by_index(saved: Mapping[str, Any], prefix: str) -> dict[int, dict[str, Any]]:

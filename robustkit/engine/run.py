@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 import torch
@@ -76,14 +77,15 @@ class Run:
         self.listener.started(self)
         self._observe("run_started")
         last = min(self.recipe.epochs, stop_after or self.recipe.epochs)
-        for epoch in range(self.progress.epoch + 1, last + 1):
-            started = time.perf_counter()
-            self._train_epoch(epoch)
-            trained = time.perf_counter() - started
-            metrics = self._epoch_metrics(epoch)
-            examples = self.data.batches_per_epoch * self.recipe.batch_size
-            metrics |= {"seconds": time.perf_counter() - started, "images_per_second": examples / trained}
-            self._finish_epoch(epoch, metrics)
+        with closing(self.data):
+            for epoch in range(self.progress.epoch + 1, last + 1):
+                started = time.perf_counter()
+                self._train_epoch(epoch)
+                trained = time.perf_counter() - started
+                metrics = self._epoch_metrics(epoch)
+                examples = self.data.batches_per_epoch * self.recipe.batch_size
+                metrics |= {"seconds": time.perf_counter() - started, "images_per_second": examples / trained}
+                self._finish_epoch(epoch, metrics)
 
     def _train_epoch(self, epoch: int) -> None:
         self.clock.start_epoch(epoch)

@@ -39,4 +39,5 @@ class Compute(Checked):
     keep_buffers: bool = True
     """CPU with glibc only: keep freed memory in the process instead of giving it back at every step."""
     workers: NonNegativeInt | None = None
-    """Processes that decode images ahead, for data sets that decode on demand; null for one a core, 0 for none."""
+    """Processes that decode images ahead, for data sets that decode on demand; null for one a core and at most one
+    a batch of an epoch, 0 for none."""

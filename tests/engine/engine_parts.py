@@ -46,6 +46,7 @@ class Corners(Dataset):
     test: int = 20
     classes: int = 3
     size: int = 6
+    channels: int = 1
     test_size: int = 6
     test_classes: int = 3
     twist: int = 0
@@ -60,6 +61,7 @@ class Corners(Dataset):
             row, column = divmod(int(label), 2)
             images[index, 0, row * 3 : row * 3 + 3, column * 3 : column * 3 + 3] += 0.45
         labels = labels if train else (labels + self.twist) % classes
+        images = images.repeat(1, self.channels, 1, 1)
         return TensorExamples(images, labels, [f"class {number}" for number in range(classes)])
 
 

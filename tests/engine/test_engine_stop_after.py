@@ -30,3 +30,25 @@ def test_a_stop_before_the_first_epoch_makes_no_sense(recipe, plugins, tmp_path)
     with pytest.raises(InputError, match="expected to stop after epoch 1 or later, got 0"):
         run(recipe(), output=tmp_path / "run", plugins=plugins, stop_after=0)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"use": "sgd", "lr": 0.05, "momentum": 0.9},
+        {"use": "adamw", "lr": 0.01},
+        {"use": "sam", "lr": 0.05, "rho": 0.05},
+    ],
+    ids=lambda optimizer: optimizer["use"],
+)
+def test_with_colour_images_too(recipe, plugins, compare, tmp_path, optimizer):
+    """Weights of more than one input channel lie otherwise in memory (channels last) than files hold momentum."""
+    long = recipe(
+        epochs=2,
+        dataset={"use": "corners", "channels": 3},
+        learners={"natural": {"strategy": "natural", "optimizer": optimizer}},
+        aggregator={"use": "wa"},
+    )
+    whole = run(long, output=tmp_path / "whole", plugins=plugins)
+    run(long, output=tmp_path / "parts", plugins=plugins, stop_after=1)
+    assert compare.difference(whole.path, run(tmp_path / "parts", plugins=plugins, resume=True).path) == []
