@@ -88,7 +88,7 @@ class BareLearner:
 
     def __init__(self, network: nn.Module, weight_decay: float, levers: Levers) -> None:
         self.network = network.to(memory_format=torch.channels_last) if levers.channels_last else network
-        self.optimizer = torch.optim.SGD(network.parameters(), 0.01, 0.9, weight_decay=weight_decay)
+        self.optimizer = torch.optim.SGD(network.parameters(), 0.01, 0.9, weight_decay=weight_decay, fused=True)
         self.tensors = [tensor.detach() for tensor in network.state_dict(keep_vars=True).values()]
         self.average = [tensor.clone() for tensor in self.tensors]
         self.bfloat16 = levers.training_bfloat16
