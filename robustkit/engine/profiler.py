@@ -12,7 +12,7 @@ import torch
 from robustkit.components.phases import watched
 from robustkit.engine.folder import write_text
 from robustkit.engine.listener import Listener, Watched
-from robustkit.engine.memory import peak_memory
+from robustkit.engine.memory import memory_in_use, peak_memory
 from robustkit.engine.operations import counting
 from robustkit.engine.step_cost import Peaks, StepCost, measured_peaks
 from robustkit.engine.stopwatch import Amounts, Meter, Watches, added, stopwatch
@@ -36,7 +36,9 @@ def profiled(run: Run, *, trace: bool = False) -> Iterator[None]:
         trace: also write trace.json.gz, a torch profiler trace of at most three steps, which are not timed.
     """
     tracer = Tracer(run.folder.trace, run.device) if trace else None
-    profiler, peaks = Profiler(run.listener, run.device, tracer), measured_peaks(run)
+    peaks = measured_peaks(run)
+    memory_in_use(run.device)  # a GPU's peak counts from here
+    profiler = Profiler(run.listener, run.device, tracer)
     run.listener, before = profiler, run.listener
     interrupted: KeyboardInterrupt | None = None
     try:
