@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy
@@ -36,41 +36,57 @@ def frozen(model: nn.Module) -> Iterator[None]:
         AttackError: weights were changed in place; these cannot be given back, since keeping a second copy of them for
             every attacked batch would be dear.
     """
-    parameters = [(parameter, parameter.requires_grad, parameter.grad) for parameter in model.parameters()]
-    versions = {name: parameter._version for name, parameter in model.named_parameters()}
+    modules = list(model.modules())
+    modes = [module.training for module in modules]
+    parameters = _parameters(modules)
+    before = [(parameter.requires_grad, parameter.grad) for parameter in parameters]
+    versions = [parameter._version for parameter in parameters]
     buffers = [
-        (module, name, buffer, buffer.clone())
-        for module in model.modules()
-        for name, buffer in module.named_buffers(recurse=False)
+        (module._buffers, name, buffer, buffer.clone())
+        for module in modules
+        for name, buffer in module._buffers.items()
+        if buffer is not None
     ]
     try:
-        with modes_restored(model):
-            for module in model.modules():
-                module.training = False
-            for parameter, _, _ in parameters:
-                parameter.requires_grad_(False)
-                parameter.grad = None
-            yield
-            _check_unchanged(model, versions)
+        for module in modules:
+            module.training = False
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+            parameter.grad = None
+        yield
+        _check_unchanged(model, parameters, versions)
     finally:
-        for parameter, required, gradient in parameters:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
+        for parameter, (required, gradient) in zip(parameters, before, strict=True):
             parameter.requires_grad_(required)
             parameter.grad = gradient
-        for module, name, buffer, before in buffers:
-            if getattr(module, name) is not buffer:
-                setattr(module, name, buffer)
+        for held, name, buffer, value in buffers:
+            held[name] = buffer
             # BatchNorm changes its statistics without counting a version, so they are always written back; through
             # `data`, which counts none either, so that a graph built before the attack can still go backward.
-            buffer.data.copy_(before)
+            buffer.data.copy_(value)
 
 
-def _check_unchanged(model: nn.Module, versions: Mapping[str, int]) -> None:
-    changed = [name for name, parameter in model.named_parameters() if parameter._version != versions.get(name)]
-    if changed:
-        raise AttackError(
-            f"the attack changed the model's weights ({', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}): "
-            "an attack may only read the model. Weights cannot be given back; load the model anew."
-        )
+def _parameters(modules: list[nn.Module]) -> list[nn.Parameter]:
+    """Each parameter once, wherever it is shared. Attacks are many and small networks fast: so no look-up by name."""
+    return list(
+        {id(held): held for module in modules for held in module._parameters.values() if held is not None}.values()
+    )
+
+
+def _check_unchanged(model: nn.Module, parameters: list[nn.Parameter], versions: list[int]) -> None:
+    now = _parameters(list(model.modules()))
+    if len(now) == len(parameters) and all(
+        one is other and one._version == version for one, other, version in zip(now, parameters, versions, strict=True)
+    ):
+        return
+    known = {id(parameter): version for parameter, version in zip(parameters, versions, strict=True)}
+    changed = [name for name, parameter in model.named_parameters() if parameter._version != known.get(id(parameter))]
+    raise AttackError(
+        f"the attack changed the model's weights ({', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}): "
+        "an attack may only read the model. Weights cannot be given back; load the model anew."
+    )
 
 
 @contextmanager

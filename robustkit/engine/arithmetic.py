@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from robustkit.attacking.isolation import modes_restored
 from robustkit.attacking.lean import AttackArithmetic
 from robustkit.recipe.compute import Compute, Precision
 
@@ -73,13 +74,8 @@ def forward_flops(model: nn.Module, image_shape: tuple[int, ...]) -> int:
     """Floating-point operations of one image's forward, a multiplication and an addition counted as two."""
     parameter = next(model.parameters(), torch.zeros(()))
     image = torch.zeros(1, *image_shape, device=parameter.device, dtype=parameter.dtype)
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            model.eval()(image)
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    with modes_restored(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model.eval()(image)
     return int(counter.get_total_flops())
 
 
