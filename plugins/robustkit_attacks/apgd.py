@@ -18,7 +18,6 @@ from robustkit_attacks.ascent import Worst
 from robustkit_attacks.climb import Halving, Part, climb
 from robustkit_attacks.dlr import DLR, targeted_dlr
 from robustkit_attacks.geometry import ball
-from robustkit_attacks.private import private
 from robustkit_attacks.slope import height
 from robustkit_attacks.sparse import CrowdedL1Ball, Sparsening, shrinking
 from robustkit_attacks.units import pixel_problems
@@ -72,12 +71,12 @@ class APGD(Attack):
         worst, places = Worst(images, first=first), torch.arange(len(images), device=images.device)
         logits, losses = height(model, lambda logits: CrossEntropy()(logits, labels), images)
         worst.consider(images, logits, torch.full_like(losses, -torch.inf), labels)
-        for run, targets in enumerate(aim for aim in self.aims(logits, labels) for _ in range(self.restarts)):
-            standing = places[~worst.wrong] if first else places
+        for targets in (aim for aim in self.aims(logits, labels) for _ in range(self.restarts)):
+            standing, own = places[~worst.wrong] if first else places, streams.branch()
             if not len(standing):
                 break
             part = Part(standing, images[standing], labels[standing], targets[standing])
-            self._run(model, worst, part, private(streams, standing, run))
+            self._run(model, worst, part, own[standing])
         return worst.images
 
     def _run(self, model: nn.Module, worst: Worst, part: Part, streams: Streams) -> None:
