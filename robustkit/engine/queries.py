@@ -67,7 +67,7 @@ class _StandIn(nn.Module):
 
     Its logits are sums of sines of projections of the pixels, so that the signs of gradients change all the time, and
     differently for each pixel: an attack neither comes to rest nor finds itself where it was before. Where it stands,
-    they are tiny beside a constant.
+    they are small beside a constant.
     """
 
     def __init__(self, image_shape: ImageShape, classes: int, *, stands: bool) -> None:
@@ -77,7 +77,7 @@ class _StandIn(nn.Module):
         numbers = torch.arange(classes, dtype=torch.float32)
         self.register_buffer("shift", 7 * numbers[:, None] * torch.arange(1, _WAVES + 1))
         self.register_buffer("constant", (numbers == 0).float() - numbers / classes / 2 if stands else 0 * numbers)
-        self.height = 1e-3 if stands else 1.0
+        self.height = 0.05 if stands else 1.0
         self.forwards = self.backwards = 0
 
     def forward(self, images: Tensor) -> Tensor:
