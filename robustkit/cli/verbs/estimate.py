@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from robustkit.cli.output import json_option, print_json
@@ -25,7 +27,7 @@ def command(recipe: str, overrides: tuple[str, ...], seconds: float, as_json: bo
     """Say what a recipe's run will take: time, operations, memory.
 
     RECIPE and PATH=VALUE are as for `run`. The run is built, some of its steps are taken and thrown away, and what they
-    cost is multiplied out. Nothing is written. Use an idle machine, with as many threads as the run will have.
+    cost is multiplied out. Nothing is kept. Use an idle machine, with as many threads as the run will have.
     """
     from robustkit.cli.forecast import forecast_text
     from robustkit.engine.estimate import estimate
@@ -36,6 +38,8 @@ def command(recipe: str, overrides: tuple[str, ...], seconds: float, as_json: bo
 
     plugins = choice.load()
     built = load_recipe(recipe, *overrides, registry=plugins.registry)
+    if sys.stderr.isatty():
+        click.echo(f"Trying out {built.name} ...", err=True)
     with surroundings(built):
         run = Run(built, RunFolder(new_folder(built.name, None)), plugins)
         found = estimate(run, seconds)
