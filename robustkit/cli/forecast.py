@@ -6,7 +6,7 @@ from robustkit.cli.costs import amount, peaks_text, percent, step_table
 from robustkit.cli.kinds import counted
 from robustkit.cli.output import table
 from robustkit.cli.progress import duration
-from robustkit.engine.estimate import RIGHT, SOON, Cost, Estimate
+from robustkit.engine.cost.estimate import RIGHT, SOON, Cost, Estimate
 from robustkit.engine.run import Run
 
 _LONG = 1800.0  # seconds: of a run longer than that, a first look is worth its while

@@ -12,10 +12,10 @@ import torch
 from robustkit.attacking.isolation import private_randomness
 from robustkit.components.randomness import derive
 from robustkit.engine.allocator import buffers_kept
+from robustkit.engine.cost.profiler import profiled
 from robustkit.engine.device import choose_device
 from robustkit.engine.folder import RunFolder, claimed_folder, new_folder
 from robustkit.engine.listener import Listener
-from robustkit.engine.profiler import profiled
 from robustkit.engine.results import FinishedRun
 from robustkit.engine.run import Run
 from robustkit.errors import InputError, RobustkitError

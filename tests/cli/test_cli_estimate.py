@@ -12,8 +12,8 @@ from cli_parts import Invoke, process
 
 from robustkit import load_recipe
 from robustkit.cli.forecast import forecast_text
-from robustkit.engine import bookkeeping, step_cost
-from robustkit.engine.estimate import Cost, Estimate, estimate
+from robustkit.engine.cost import bookkeeping, step_cost
+from robustkit.engine.cost.estimate import Cost, Estimate, estimate
 from robustkit.engine.folder import RunFolder
 from robustkit.engine.launch import surroundings
 from robustkit.engine.run import Run

@@ -11,7 +11,7 @@ import pytest
 from cli_parts import Invoke, process
 
 from robustkit.cli.costs import amount, profile_text, step_table, step_time
-from robustkit.engine import step_cost
+from robustkit.engine.cost import step_cost
 
 
 @pytest.fixture

@@ -9,17 +9,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from robustkit.engine import bookkeeping, step_cost
-from robustkit.engine import estimate as module
-from robustkit.engine import trial as trials
-from robustkit.engine.bookkeeping import recomputations
-from robustkit.engine.estimate import RIGHT, SOON, Cost, estimate
+from robustkit.engine.cost import bookkeeping, step_cost
+from robustkit.engine.cost import estimate as module
+from robustkit.engine.cost import trial as trials
+from robustkit.engine.cost.bookkeeping import recomputations
+from robustkit.engine.cost.estimate import RIGHT, SOON, Cost, estimate
+from robustkit.engine.cost.network_cost import NetworkCost, NetworkTrial
+from robustkit.engine.cost.queries import Queries
+from robustkit.engine.cost.trial import try_steps
 from robustkit.engine.folder import RunFolder
 from robustkit.engine.launch import surroundings
-from robustkit.engine.network_cost import NetworkCost, NetworkTrial
-from robustkit.engine.queries import Queries
 from robustkit.engine.run import Run
-from robustkit.engine.trial import try_steps
 from robustkit.errors import AttackError
 
 BATCH, SIZE, WIDTH, CLASSES = 8, 6, 4, 3

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from robustkit import run
-from robustkit.engine import profiler, step_cost, tracer
+from robustkit.engine.cost import profiler, step_cost, tracer
+from robustkit.engine.cost.step_cost import Peaks, StepCost
 from robustkit.engine.listener import Listener
-from robustkit.engine.step_cost import Peaks, StepCost
 from robustkit.errors import TrainingError
 
 BATCH, SIZE, WIDTH, CLASSES = 8, 6, 4, 3

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from robustkit import perturb
-from robustkit.engine.operations import Operations, counting
+from robustkit.engine.cost.operations import Operations, counting
 
 N, CHANNELS, SIZE, WIDTH, CLASSES = 5, 3, 6, 8, 10
 CONVOLUTION = 2 * N * WIDTH * CHANNELS * 3 * 3 * SIZE * SIZE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from robustkit.engine import peak
+from robustkit.engine.cost import peak
 
 CPU = torch.device("cpu")
 

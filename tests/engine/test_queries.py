@@ -11,8 +11,8 @@ from robustkit_attacks import FGSM, PGD, Noise
 from torch.nn import functional
 
 from robustkit import Attack, perturb
-from robustkit.engine import queries as module
-from robustkit.engine.queries import queries
+from robustkit.engine.cost import queries as module
+from robustkit.engine.cost.queries import queries
 
 SHAPE = (3, 8, 8)
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from robustkit.components.phases import phase, watched
-from robustkit.engine.saved import SavedBytes
+from robustkit.engine.cost.saved import SavedBytes
 
 NETWORK = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3))
 IMAGES = torch.rand(5, 6)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustkit.components.phases import phase, watched
-from robustkit.engine.stopwatch import Meter, Watches, added, stopwatch
+from robustkit.engine.cost.stopwatch import Meter, Watches, added, stopwatch
 
 
 class Hand:

@@ -30,7 +30,7 @@ def command(recipe: str, overrides: tuple[str, ...], seconds: float, as_json: bo
     cost is multiplied out. Nothing is kept. Use an idle machine, with as many threads as the run will have.
     """
     from robustkit.cli.forecast import forecast_text
-    from robustkit.engine.estimate import estimate
+    from robustkit.engine.cost.estimate import estimate
     from robustkit.engine.folder import RunFolder, new_folder
     from robustkit.engine.launch import surroundings
     from robustkit.engine.run import Run
