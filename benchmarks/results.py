@@ -59,6 +59,7 @@ class Record:
             "seconds": round(self.seconds),
             "result": rounded(self.result),
         }
+        FOLDER.mkdir(exist_ok=True)
         file.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
         return file
 
