@@ -34,7 +34,7 @@ batch_size_option = click.option(
     "--batch-size",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Examples measured at a time; attacks start from other points where it differs.",
+    help="Examples measured at a time; it changes memory and speed, not the attacks' starts.",
 )
 
 
