@@ -14,6 +14,18 @@ from robustkit.components.randomness import seed_globally
 from robustkit.errors import AttackError
 
 
+def modules_of(model: nn.Module) -> list[nn.Module]:
+    """The model and every module in it, each once: what `modules()` yields, for less, as every attack asks for it."""
+    found = {id(model): model}
+    waiting = [model]
+    for module in waiting:
+        for part in module._modules.values():
+            if part is not None and id(part) not in found:
+                found[id(part)] = part
+                waiting.append(part)
+    return waiting
+
+
 @contextmanager
 def modes_restored(model: nn.Module) -> Iterator[None]:
     """Give every module of the model, one by one, the train or eval mode back that it has now."""
@@ -36,7 +48,7 @@ def frozen(model: nn.Module) -> Iterator[None]:
         AttackError: weights were changed in place; these cannot be given back, since keeping a second copy of them for
             every attacked batch would be dear.
     """
-    modules = list(model.modules())
+    modules = modules_of(model)
     modes = [module.training for module in modules]
     parameters = _parameters(modules)
     before = [(parameter.requires_grad, parameter.grad) for parameter in parameters]
@@ -76,7 +88,7 @@ def _parameters(modules: list[nn.Module]) -> list[nn.Parameter]:
 
 
 def _check_unchanged(model: nn.Module, parameters: list[nn.Parameter], versions: list[int]) -> None:
-    now = _parameters(list(model.modules()))
+    now = _parameters(modules_of(model))
     if len(now) == len(parameters) and all(
         one is other and one._version == version for one, other, version in zip(now, parameters, versions, strict=True)
     ):

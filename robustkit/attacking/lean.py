@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from robustkit.attacking.folding import Pair, folded, pairs_in
+from robustkit.attacking.isolation import modules_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class AttackArithmetic:
     """Run the network through `torch.compile`."""
 
 
-PLAIN = AttackArithmetic()
+PLAIN, FOLDED = AttackArithmetic(), AttackArithmetic(fold_batch_norm=True)
 _arithmetic: ContextVar[AttackArithmetic] = ContextVar("attack_arithmetic", default=PLAIN)
 
 
@@ -57,14 +58,20 @@ def lean(model: nn.Module, images: Tensor) -> Iterator[nn.Module]:
     arithmetic = _arithmetic.get()
     bare = getattr(model, "_orig_mod", model)  # what torch.compile wrapped
     wardrobe = _wardrobes.get(bare)
-    with torch.autocast(images.device.type, enabled=False):
+    with _no_autocast(images.device.type):
+        network = bare if arithmetic in (PLAIN, FOLDED) else _Lean(bare, arithmetic)
         if arithmetic == PLAIN or (wardrobe is not None and wardrobe.worn):
-            yield _Lean(bare, arithmetic) if arithmetic != PLAIN else bare
+            yield network
             return
         if wardrobe is None or wardrobe.outgrown(bare, arithmetic):
             wardrobe = _wardrobes[bare] = _Wardrobe(bare, arithmetic, images)
         with wardrobe.wearing():
-            yield _Lean(bare, arithmetic)
+            yield network
+
+
+def _no_autocast(device_type: str) -> AbstractContextManager[Any]:
+    on = torch.is_autocast_enabled(device_type)
+    return torch.autocast(device_type, enabled=False) if on else nullcontext()
 
 
 class _Lean(nn.Module):
@@ -200,7 +207,7 @@ def _fingerprint(model: nn.Module, arithmetic: AttackArithmetic) -> tuple[Any, .
         arithmetic.precision,
         arithmetic.fold_batch_norm,
         kind,
-        *((id(module), type(module)) for module in model.modules()),
+        *((id(module), type(module)) for module in modules_of(model)),
     )
 
 

@@ -80,8 +80,10 @@ def verified(attack: Attack, adversarial: Tensor, images: Tensor) -> Tensor:
     figures, budget = list(torch.aminmax(adversarial)), attack.budget
     if budget is not None:
         moved = distances(adversarial, images, budget.norm)
-        figures += [moved.max(), (~(moved <= _farthest(budget))).sum()]
-    _judge(torch.stack([figure.to(images.dtype) for figure in figures]), partial(_broken, name, budget, len(images)))
+        figures.append(moved.max())
+    else:
+        moved = adversarial.new_empty(0)
+    _judge(torch.stack(figures), partial(_broken, name, budget, moved))
     return adversarial.clamp(0.0, 1.0)
 
 
@@ -90,16 +92,17 @@ def _farthest(budget: Budget) -> float:
 
 
 def _broken(
-    name: str, budget: Budget | None, count: int, low: float, high: float, moved: float = 0.0, outside: float = 0.0
+    name: str, budget: Budget | None, moved: Tensor, low: float, high: float, farthest: float = 0.0
 ) -> RobustkitError | None:
     if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
         text = f"attack {name} returned values from {low:g} to {high:g}, outside [0, 1]: result refused."
         return AttackError(text)
-    if budget is None or not outside:
+    if budget is None or farthest <= _farthest(budget):
         return None
+    outside = int((~(moved <= _farthest(budget))).sum())
     return AttackError(
-        f"attack {name} moved an image by {moved:g} in {budget.norm}, its budget is eps {budget.eps:g}: "
-        f"result refused ({outside:.0f} of {count} images are outside)."
+        f"attack {name} moved an image by {farthest:g} in {budget.norm}, its budget is eps {budget.eps:g}: "
+        f"result refused ({outside} of {len(moved)} images are outside)."
     )
 
 

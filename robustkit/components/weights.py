@@ -49,10 +49,14 @@ def lerp_(target: Weights, source: Weights, share: float) -> None:
     """
     if share == 0.0:
         return
-    names = floating(target)
-    torch._foreach_lerp_([target[name] for name in names], [source[name] for name in names], share)
-    for name in target.keys() - names:
-        target[name].copy_(source[name])
+    averaged, towards = [], []
+    for name, tensor in target.items():
+        if tensor.is_floating_point():
+            averaged.append(tensor)
+            towards.append(source[name])
+        else:
+            tensor.copy_(source[name])
+    torch._foreach_lerp_(averaged, towards, share)
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -104,7 +105,7 @@ class Learner:
 
     def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
         precision = self.arithmetic.training
-        with torch.autocast(images.device.type, precision, enabled=precision is not None):
+        with torch.autocast(images.device.type, precision) if precision else nullcontext():
             loss = self.recipe.strategy.loss(self._trained, images, labels)
         if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
             strategy = self.recipe.strategy.name

@@ -107,8 +107,9 @@ def test_the_model_gets_its_own_weights_back(way, raises, mixed_model, mixed_bat
     torch.testing.assert_close(dict(mixed_model.state_dict()), values, rtol=0, atol=0)
     (seen,) = SEEN
     low = way.precision == "bfloat16"
-    assert seen["model.4.weight"] == (torch.bfloat16 if low else torch.float32)
-    assert seen["model.0.1.weight"] == torch.float32  # BatchNorm is never cast
+    prefix = "model." if low else ""
+    assert seen[f"{prefix}4.weight"] == (torch.bfloat16 if low else torch.float32)
+    assert seen[f"{prefix}0.1.weight"] == torch.float32  # BatchNorm is never cast
 
 
 class Tempered(nn.Module):
@@ -154,7 +155,7 @@ class Nested(Attack):
         return None
 
     def __call__(self, model, images, labels):
-        inner = perturb(PGD(eps=0.1, steps=2, keep="last"), model.model, images, labels, seed=3)
+        inner = perturb(PGD(eps=0.1, steps=2, keep="last"), model, images, labels, seed=3)
         with torch.no_grad():
             SEEN.append(model(images))
         return inner
