@@ -1,7 +1,8 @@
-"""Native attacks: FGSM, PGD in Linf, L2 and L1, noise, and the margin loss."""
+"""Native attacks, from FGSM to AutoAttack, and two losses for them."""
 
 from robustkit import Attack, Loss, hookimpl
 from robustkit_attacks.apgd import APGDCE, APGDDLR, APGDTargeted
+from robustkit_attacks.autoattack import AutoAttack
 from robustkit_attacks.cw import CW
 from robustkit_attacks.cw_l2 import CWL2
 from robustkit_attacks.deepfool import DeepFool
@@ -28,6 +29,7 @@ __all__ = [
     "MIM",
     "PGD",
     "APGDTargeted",
+    "AutoAttack",
     "DeepFool",
     "FABTargeted",
     "Margin",
@@ -41,7 +43,7 @@ __all__ = [
 
 @hookimpl
 def register_attacks() -> list[type[Attack]]:
-    """Gradient attacks, those that need none, and the noise they must beat."""
+    """Gradient attacks, those that need none, AutoAttack of both, and the noise they must beat."""
     return [
         FGSM,
         PGD,
@@ -57,6 +59,7 @@ def register_attacks() -> list[type[Attack]]:
         DeepFool,
         CWL2,
         Transfer,
+        AutoAttack,
         Noise,
     ]
 

@@ -79,11 +79,16 @@ class APGD(Attack):
             self._run(model, worst, part, own[standing])
         return worst.images
 
+    @property
+    def _gives_up(self) -> bool:
+        """Whether runs may end early; only for a loss that is positive where examples are broken."""
+        return False
+
     def _run(self, model: nn.Module, worst: Worst, part: Part, streams: Streams) -> None:
         first = self.keep == "first"
         if self.norm != "L1":
             start = (part.clean + self.eps * _outward(self.norm, part.clean, streams)).clamp(0.0, 1.0)
-            path = Halving(ball(self.norm, self.eps), part, start, rho=self.rho)
+            path = Halving(ball(self.norm, self.eps), part, start, rho=self.rho, give_up=self._gives_up)
             climb(model, self.objective, path, self.steps, worst, first=first)
             return
         images = part.clean + streams.normal_like(part.clean)
@@ -117,7 +122,22 @@ class APGDCE(APGD):
 
 
 @dataclass(frozen=True)
-class APGDDLR(APGD):
+class RatioAPGD(APGD):
+    """Auto-PGD on a loss below 0 for whatever is classified rightly, so that it shows how far there is to go."""
+
+    give_up: bool = True
+    """Ours, in Linf and L2 with `keep: first`: end the run of an example whose loss is not going to turn. Every tenth
+    of the steps it is asked whether the best loss, rising for all steps left twice as fast as in the last tenth, would
+    come at least half the way from the start to 0. An example whose loss has not risen at all goes on."""
+
+    @property
+    def _gives_up(self) -> bool:
+        """As the field says."""
+        return self.give_up
+
+
+@dataclass(frozen=True)
+class APGDDLR(RatioAPGD):
     """Auto-PGD on the difference of logits ratio, which the scale of the logits does not change.
 
     Croce and Hein, ICML 2020 (see the card). With two classes the loss is the margin, see `dlr`.
@@ -131,7 +151,7 @@ class APGDDLR(APGD):
 
 
 @dataclass(frozen=True)
-class APGDTargeted(APGD):
+class APGDTargeted(RatioAPGD):
     """Auto-PGD on the targeted difference of logits ratio, one class after the other.
 
     Croce and Hein, ICML 2020, section 4.1: the targets are the classes with the largest clean logits but the true one,

@@ -20,6 +20,8 @@ Objective: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 MOMENTUM = 0.75
 """Weight of the newest step against the movement before it: the paper's alpha."""
+_TENTHS, _FASTER, _SHARE = 10, 2.0, 0.5
+"""How often in a run it is asked who has hope, and how generously: see `Halving.hopeful`."""
 _CROWD = 8
 """Broken examples are taken out once they are one of so many: each new batch size costs time of its own."""
 
@@ -88,6 +90,10 @@ class Climb(ABC):
     def reconsider(self, span: int) -> None:
         """Change the lengths of steps where the last `span` steps say so."""
 
+    def hopeful(self, step: int, steps: int) -> Tensor | None:
+        """Who should go on after this step (N,), bool; None where that is not asked."""
+        return None
+
     def look(self, model: nn.Module, objective: Objective, *, last: bool) -> Tensor:
         """Compute losses and, but for the last image of all, gradients; remember the best. Return the logits."""
 
@@ -134,6 +140,8 @@ class Halving(Climb):
     """
 
     rho: float = 0.75
+    give_up: bool = False
+    """Whether those who would not come near a loss of 0, from where examples are broken, stop early."""
     moving: bool = False
     """Whether there is a movement before the next one."""
     previous: Tensor = field(init=False)
@@ -141,12 +149,15 @@ class Halving(Climb):
     rises: Tensor = field(init=False)
     checked_losses: Tensor = field(init=False)
     halved: Tensor = field(init=False)
+    first_losses: Tensor = field(init=False)
+    earlier_losses: Tensor = field(init=False)
+    """The best losses at the start, and a tenth of the steps ago."""
 
     def __post_init__(self) -> None:
         """At the first check only condition 1 is asked."""
         super().__post_init__()
         self.previous, self.rises = self.images, torch.zeros_like(self.part.labels)
-        self.checked_losses = self.best_losses
+        self.checked_losses = self.first_losses = self.earlier_losses = self.best_losses
         self.halved = torch.ones_like(self.part.labels, dtype=torch.bool)
 
     @property
@@ -179,7 +190,23 @@ class Halving(Climb):
         before = self.losses
         logits = super().look(model, objective, last=last)
         self.rises = self.rises + (self.losses > before)
+        if not self.moving:
+            self.first_losses = self.earlier_losses = self.best_losses
         return logits
+
+    def hopeful(self, step: int, steps: int) -> Tensor | None:
+        """Asked every tenth of the steps, of ten or more.
+
+        There is no hope where the best loss, rising for all steps left twice as fast as in the last tenth, would not
+        come half the way from the start to 0; but there is where it has not risen at all, since that may be the fault
+        of gradients that mislead.
+        """
+        if not self.give_up or steps < _TENTHS or step == 0 or step % (steps // _TENTHS):
+            return None
+        pace = (self.best_losses - self.earlier_losses) / (steps // _TENTHS)
+        reach = self.best_losses + _FASTER * pace * (steps - step)
+        self.earlier_losses = self.best_losses
+        return (reach >= _SHARE * self.first_losses) | (self.best_losses == self.first_losses)
 
     def reconsider(self, span: int) -> None:
         """Halve where too few steps rose, or where neither the length nor the best loss changed since the last time."""
@@ -196,8 +223,8 @@ def climb(
 ) -> Climb:
     """Take so many steps; `steps` gradients and one forward.
 
-    Every image is shown to `worst`; with `first`, examples of which it has seen a misclassified image leave. Each step
-    then waits once for the device. Returns the path at its end, for those still on it.
+    Every image is shown to `worst`; with `first`, examples of which it has seen a misclassified image leave, and so do
+    those without hope. Each step then waits once for the device. Returns the path at its end, for those still on it.
     """
     checks = path.checks(steps)
     for step in range(steps + 1):
@@ -207,7 +234,7 @@ def climb(
         if worst is not None:
             worst.consider(path.images, logits, path.losses, path.part.labels, path.part.places)
             if first:
-                path = _thinned(path, worst)
+                path = _thinned(path, worst, path.hopeful(step, steps))
                 if not len(path.part):
                     break
         if step in checks:
@@ -215,7 +242,9 @@ def climb(
     return path
 
 
-def _thinned(path: Climb, worst: Worst) -> Climb:
+def _thinned(path: Climb, worst: Worst, hopeful: Tensor | None) -> Climb:
     broken = worst.wrong[path.part.places]
+    if hopeful is not None:
+        return path.only(hopeful & ~broken)
     gone = int(broken.sum())
     return path.only(~broken) if gone and gone * _CROWD >= len(broken) else path

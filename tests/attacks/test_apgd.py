@@ -157,13 +157,45 @@ def test_the_first_broken_image_ends_an_example(kind, digits):
 
 def test_restarts_only_go_to_those_who_stand():
     model, images, labels, radii = many_classes("Linf")
-    seen = []
+    attack, seen = APGDTargeted(eps=float(radii.median()), steps=10, targets=3, give_up=False), []
     with model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0]))):
-        result = perturb(APGDTargeted(eps=float(radii.median()), steps=10, targets=3), model, images, labels, seed=0)
+        result = perturb(attack, model, images, labels, seed=0)
     standing = (model(result).argmax(1) == labels).sum()
     assert seen[:2] == [6, 6]
     assert 6 > seen[12] >= seen[23] >= standing > 0, "a run begins with those who stand"
     assert len(seen) == 1 + 3 * 11
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("kind", [APGDDLR, APGDTargeted])
+def test_giving_up_breaks_the_same_examples_for_less(kind, norm, digits):
+    model, images, labels = digits
+    results = {}
+    for give_up in (False, True):
+        seen = []
+        with model.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(len(inputs[0]))):
+            attack = kind(eps=RADII[norm] * 0.6, norm=norm, give_up=give_up)
+            adversarial = perturb(attack, model, images, labels, seed=0)
+        results[give_up] = (model(adversarial).argmax(1) != labels, sum(seen))
+    broken, broken_for_less = results[False][0], results[True][0]
+    assert 30 < broken.sum() < 170
+    assert (broken != broken_for_less).sum() <= 1
+    assert results[True][1] < 0.6 * results[False][1]
+
+
+def test_who_has_hope():
+    """After 10 of 100 steps; twice the pace must bring the best loss half the way from the start to 0."""
+    now = path(Halving, LinfBall(0.1), torch.rand(5, 3))
+    now.give_up = True
+    now.first_losses = now.earlier_losses = torch.full((5,), -2.0)
+    now.best_losses = torch.tensor([-2.0 + 1.0 / 19, -2.0 + 0.9 / 19, -1.0, -2.0, 0.5])
+    assert now.hopeful(10, 100).tolist() == [True, False, True, True, True]
+    now.best_losses = torch.tensor([-1.9, -1.4, -1.0, -2.0, 0.5])  # now seen from where they were ten steps ago
+    assert now.hopeful(20, 100).tolist() == [False, True, True, True, True]
+    assert now.hopeful(25, 100) is None
+    assert now.hopeful(2, 9) is None
+    now.give_up = False
+    assert now.hopeful(30, 100) is None
 
 
 def test_targets_are_the_likeliest_other_classes_as_many_as_there_are():
