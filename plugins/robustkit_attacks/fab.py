@@ -43,9 +43,10 @@ class FAB(Attack):
 
     Croce and Hein: Minimally Distorted Adversarial Examples with a Fast Adaptive Boundary Attack, ICML 2020, algorithm
     1. Each step linearizes the nearest decision boundary, projects iterate and original onto it inside the box of
-    images, goes a little beyond a mixture of both, and halves back towards the original wherever that is misclassified
+    images, goes a little beyond a mixture of both, and comes back towards the original wherever that is misclassified
     already. It has no step size and needs no radius. A step costs two forwards and one backward for each other class,
-    which is dear with many classes: there `fab-targeted` is the one to use.
+    which is dear with many classes: there `fab-targeted` is the one to use. Ours: where ten steps found nothing, the
+    original leaves the mixture until something is found, since its pull can undo steps.
     """
 
     name = "fab"
@@ -67,7 +68,7 @@ class FAB(Attack):
     """Where to go on from a misclassified iterate: at this share of the way from the original to it."""
     search_steps: NonNegativeInt = 3
     """Steps of the final search between original and result, one forward each."""
-    give_up: bool = True
+    give_up: bool = False
     """Ours: end the run of an example whose smallest norm is not going to reach `eps` (or, without `eps`, what is known
     from other runs): falling twice as fast for all steps left as in the last ten, it would still miss it by a tenth."""
 
@@ -115,7 +116,8 @@ class FAB(Attack):
         nearest = before = torch.full_like(goals, torch.inf)
         for step in range(1, self.steps + 1):
             difference, normal = linearized(model, images, labels, others, DUAL[self.norm])
-            images = self._step(images, clean, difference, normal)
+            pull = torch.where(torch.isfinite(nearest) | (step <= _WINDOW), self.alpha_max, 0.0).to(images.dtype)
+            images = self._step(images, clean, difference, normal, pull)
             wrong = logits_of(model, images).argmax(dim=1) != labels
             nearest = nearest.minimum(closest.consider(rows, images, wrong))
             back = 1.0 - (1.0 - self.beta) * wrong.to(images.dtype)
@@ -130,13 +132,13 @@ class FAB(Attack):
                 if len(rows) == 0:
                     return
 
-    def _step(self, images: Tensor, clean: Tensor, difference: Tensor, normal: Tensor) -> Tensor:
+    def _step(self, images: Tensor, clean: Tensor, difference: Tensor, normal: Tensor, pull: Tensor) -> Tensor:
         """Beyond the hyperplane, from a mixture of the iterate's and the original's projections onto it."""
         points = torch.stack([images.flatten(1), clean.flatten(1)])
         at_clean = difference + (normal * (points[1] - points[0])).sum(dim=1)
         moves = moves_to_hyperplane(points, normal, torch.stack([difference, at_clean]), self.norm)
         lengths: Tensor = torch.linalg.vector_norm(moves, ORDERS[self.norm], dim=2).clamp_min(1e-8)
-        alpha = (lengths[0] / lengths.sum(dim=0)).clamp_max(self.alpha_max).unsqueeze(1)
+        alpha = (lengths[0] / lengths.sum(dim=0)).minimum(pull).unsqueeze(1)
         aims = points + self.eta * moves
         return ((1.0 - alpha) * aims[0] + alpha * aims[1]).clamp(0.0, 1.0).reshape_as(images)
 

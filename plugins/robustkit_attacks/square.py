@@ -45,7 +45,7 @@ class Square(Attack):
     """Runs from different random starts, each of so many queries."""
     p_init: Annotated[float, Gt(0), Le(1)] = 0.8
     """Share of an image's pixels that the first squares cover; halved nine times on the way."""
-    give_up: bool = True
+    give_up: bool = False
     """Ours: end the run of an example whose margin is not going to turn. Every tenth of the queries it is asked whether
     the margin, rising for all queries left twice as fast as in the last tenth, would stay below zero by a tenth of what
     it was at the start. An example that made no progress at all in that tenth goes on."""
