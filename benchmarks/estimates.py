@@ -1,10 +1,10 @@
 """How near `robustkit estimate` comes to the time and memory that a run really takes.
 
-    python -m benchmarks.estimates
-    python -m benchmarks.estimates --data DIR      DIR holds fashion-mnist/train.npz and test.npz
+    python -m benchmarks estimates --data DIR      DIR holds fashion-mnist/train.npz and test.npz
+    python -m benchmarks.estimates --only pgd-at   prints JSON, and keeps nothing
 
 For each recipe: the estimate in one process, then the run in another, both with so many threads as --threads says, and
-`ratio`, what was estimated by what it took. Prints JSON; progress goes to stderr. Run it on a machine that does nothing
+`ratio`, what was estimated by what it took. Progress goes to stderr. Run it on a machine that does nothing
 else: the estimate cannot know what else will be going on.
 """
 
@@ -71,10 +71,11 @@ def recipes(data: Path | None) -> dict[str, list[str]]:
     return found
 
 
-def compared(words: list[str], threads: int) -> dict[str, Any]:
-    """The estimate, what was really taken, and the ratios of both."""
+def compared(words: list[str], threads: int, seconds: float | None = None) -> dict[str, Any]:
+    """The estimate, from so many seconds or its own ten, what was really taken, and the ratios of both."""
     said(f"estimating {' '.join(words)}")
-    estimated = _process("-m", "robustkit", "estimate", "--json", *words, threads=threads)
+    limit = [] if seconds is None else ["--seconds", f"{seconds:g}"]
+    estimated = _process("-m", "robustkit", "estimate", "--json", *words, *limit, threads=threads)
     said("running it")
     took = _process("-m", "benchmarks.estimates", "--run", *words, threads=threads)
     guess = {
@@ -84,7 +85,6 @@ def compared(words: list[str], threads: int) -> dict[str, Any]:
         "peak_memory": estimated["memory"]["peak"],
     }
     return {
-        "words": words,
         "threads": threads,
         "calibration_seconds": estimated["calibration"]["seconds"],
         "estimated": guess,
