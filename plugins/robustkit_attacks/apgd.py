@@ -126,9 +126,9 @@ class RatioAPGD(APGD):
     """Auto-PGD on a loss below 0 for whatever is classified rightly, so that it shows how far there is to go."""
 
     give_up: bool = False
-    """Ours, in Linf and L2 with `keep: first`: end the run of an example whose loss is not going to turn. Every tenth
-    of the steps it is asked whether the best loss, rising for all steps left twice as fast as in the last tenth, would
-    come at least half the way from the start to 0. An example whose loss has not risen at all goes on."""
+    """Ours, in Linf and L2 with `keep: first`: end the run of an example whose loss is not going to turn. Every
+    twentieth of the steps it is asked whether the best loss, rising for all steps left twice as fast as in the last
+    twentieth, would come half the way from the start to 0. An example whose loss has not risen at all goes on."""
 
     @property
     def _gives_up(self) -> bool:

@@ -20,7 +20,7 @@ Objective: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 MOMENTUM = 0.75
 """Weight of the newest step against the movement before it: the paper's alpha."""
-_TENTHS, _FASTER, _SHARE = 10, 2.0, 0.5
+_CHECKS, _FASTER, _SHARE = 20, 2.0, 0.5
 """How often in a run it is asked who has hope, and how generously: see `Halving.hopeful`."""
 _CROWD = 8
 """Broken examples are taken out once they are one of so many: each new batch size costs time of its own."""
@@ -151,7 +151,7 @@ class Halving(Climb):
     halved: Tensor = field(init=False)
     first_losses: Tensor = field(init=False)
     earlier_losses: Tensor = field(init=False)
-    """The best losses at the start, and a tenth of the steps ago."""
+    """The best losses at the start, and a twentieth of the steps ago."""
 
     def __post_init__(self) -> None:
         """At the first check only condition 1 is asked."""
@@ -195,15 +195,15 @@ class Halving(Climb):
         return logits
 
     def hopeful(self, step: int, steps: int) -> Tensor | None:
-        """Asked every tenth of the steps, of ten or more.
+        """Asked every twentieth of the steps, if they are as many.
 
-        There is no hope where the best loss, rising for all steps left twice as fast as in the last tenth, would not
-        come half the way from the start to 0; but there is where it has not risen at all, since that may be the fault
-        of gradients that mislead.
+        There is no hope where the best loss, rising for all steps left twice as fast as in the last twentieth, would
+        not come half the way from the start to 0; but there is where it has not risen at all, since that may be the
+        fault of gradients that mislead.
         """
-        if not self.give_up or steps < _TENTHS or step == 0 or step % (steps // _TENTHS):
+        if not self.give_up or steps < _CHECKS or step == 0 or step % (steps // _CHECKS):
             return None
-        pace = (self.best_losses - self.earlier_losses) / (steps // _TENTHS)
+        pace = (self.best_losses - self.earlier_losses) / (steps // _CHECKS)
         reach = self.best_losses + _FASTER * pace * (steps - step)
         self.earlier_losses = self.best_losses
         return (reach >= _SHARE * self.first_losses) | (self.best_losses == self.first_losses)
