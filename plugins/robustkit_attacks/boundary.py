@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from robustkit_attacks.portions import portions
 from robustkit_attacks.slope import check_slope
 
 
@@ -26,6 +27,14 @@ def linearized(model: nn.Module, images: Tensor, labels: Tensor, others: Tensor,
     Raises:
         AttackError: the logits do not depend on the images in a way that has a gradient.
     """
+    parts = [_linearized(model, order, *part) for part in portions(images, labels, others)]
+    differences, normals = zip(*parts, strict=True)
+    return torch.cat(differences), torch.cat(normals)
+
+
+def _linearized(
+    model: nn.Module, order: float, images: Tensor, labels: Tensor, others: Tensor
+) -> tuple[Tensor, Tensor]:
     images = images.detach().requires_grad_()
     logits = model(images).to(images.dtype)
     check_slope(logits)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from robustkit.components.attack import Budget, Norm
 from robustkit.errors import Problem
 from robustkit_attacks.margin import Margin
+from robustkit_attacks.portions import portions
 from robustkit_attacks.units import pixel_problems
 
 ORDERS = {"Linf": torch.inf, "L2": 2.0, "L1": 1.0}
@@ -33,8 +34,7 @@ def column(values: Tensor, like: Tensor) -> Tensor:
 @torch.no_grad()
 def logits_of(model: nn.Module, images: Tensor) -> Tensor:
     """The logits without a graph, in the images' precision whatever the model computes in."""
-    logits: Tensor = model(images).to(images.dtype)
-    return logits
+    return torch.cat([model(part).to(images.dtype) for (part,) in portions(images)])
 
 
 def surely_wrong(logits: Tensor, labels: Tensor) -> Tensor:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
 from robustkit import Attack, Budget
+from robustkit.components.attack import Norm
 from robustkit.components.fields import NonNegative, PositiveInt
 from robustkit.errors import Problem
 from robustkit_attacks.boundary import linearized, other_classes
 from robustkit_attacks.closest import Closest, budget_of, logits_of, radius_problems
-from robustkit_attacks.hyperplane import DUAL
+from robustkit_attacks.hyperplane import DUAL, moves_to_hyperplane
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,17 @@ class DeepFool(Attack):
     """DeepFool: goes straight to the nearest linearized decision boundary, again and again, until it is crossed.
 
     Moosavi-Dezfooli, Fawzi, Frossard: DeepFool: a Simple and Accurate Method to Fool Deep Neural Networks, CVPR 2016,
-    algorithm 2 and section 3.3 for Linf. Few steps give a good guess at the smallest perturbation, and a weak attack
-    inside a given radius: it never tries to come nearer than where it first crosses. A step costs two forwards and one
-    backward for each class but the true one.
+    algorithm 2, and section 3.3 for other norms. Few steps give a good guess at the smallest perturbation, and a weak
+    attack inside a given radius: it never tries to come nearer than where it first crosses. Ours: a step goes to the
+    nearest point of the hyperplane that is an image, in [0, 1]. It costs two forwards and one backward for each class
+    but the true one.
     """
 
     name = "deepfool"
 
     eps: NonNegative | None = None
     """Only results this near count, in units of [0, 1] pixels; the other examples stay as they were. null: all do."""
-    norm: Literal["L2", "Linf"] = "L2"
+    norm: Norm = "L2"
     """Which norm of the perturbation is to be small."""
     steps: PositiveInt = 50
     """Linearizations at most."""
@@ -61,17 +63,11 @@ class DeepFool(Attack):
         for _ in range(self.steps):
             if len(rows) == 0:
                 break
-            way = way + self._step(*linearized(model, now, labels[rows], others, DUAL[self.norm]))
+            difference, normal = linearized(model, now, labels[rows], others, DUAL[self.norm])
+            points, residuals = now.flatten(1).unsqueeze(0), difference.unsqueeze(0)
+            way = way + moves_to_hyperplane(points, normal, residuals, self.norm)[0]
             now = (clean + (1.0 + self.overshoot) * way.reshape_as(clean)).clamp(0.0, 1.0)
             wrong = logits_of(model, now).argmax(dim=1) != labels[rows]
             closest.consider(rows, now, wrong)
             rows, others, clean, now, way = (part[~wrong] for part in (rows, others, clean, now, way))
         return closest.result
-
-    def _step(self, difference: Tensor, normal: Tensor) -> Tensor:
-        """The shortest way (N, D) to the hyperplane; none where the normal is zero."""
-        largest = normal.abs().amax(dim=1).clamp_min(torch.finfo(normal.dtype).tiny)
-        # Squares of the gradients of saturated networks underflow: hence first by the largest value.
-        normal, need = normal / largest.unsqueeze(1), (difference.abs() / largest).clamp_max(1e30)
-        towards, gain = (normal.sign(), normal.abs()) if self.norm == "Linf" else (normal, normal.square())
-        return towards * (need / gain.sum(dim=1).clamp_min(1.0)).unsqueeze(1)
