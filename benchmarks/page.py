@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def text() -> str:
     records = results.all_records()
     parts = [*HEAD]
     for record in records:
-        parts += section(record)
+        parts += section(record, parts)
     measured = {record.program for record in records}
     absent = [f"`{name}`" for name in results.PROGRAMS if name not in measured]
     if absent:
@@ -47,13 +48,13 @@ def text() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def section(record: Record) -> list[str]:
-    """A program's part, with the machine and the command at its end."""
+def section(record: Record, before: Sequence[str] = ()) -> list[str]:
+    """A program's part, with the machine and the command at its end; a caveat stands where it comes first only."""
     module = import_module(f"benchmarks.programs.{record.program}")
     where = "" if record.machine["device"] == "cpu" else f", on one {record.machine['device']}"
     return [
         f"## {module.TITLE}{where}",
-        *_caveats(record),
+        *(caveat for caveat in _caveats(record) if caveat not in before),
         *module.section(record.result),
         f"`{record.command}`, {record.seconds / 60:.0f} minutes. {machine.in_words(record.machine)}",
     ]
