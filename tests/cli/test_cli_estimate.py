@@ -35,7 +35,7 @@ def test_the_command_tells_time_operations_and_memory_and_writes_nothing(tiny: P
     assert lines[2].split() == ["time", "at", "most", "FLOP", "at", "most"]
     assert [line[:16].strip() for line in lines[3:7]] == ["training", "validation", "final evaluation", "whole run"]
     assert re.search(r"[\d,]+ images/s, [\d.]+ s an epoch, \d+\.\d % of the peak, \d+ kFLOP an image\.", done.stdout)
-    assert re.search(r"Memory: \d+ MB at its highest; weights [\d.]+ kB, gradients [\d.]+ kB", done.stdout)
+    assert re.search(r"Memory: [\d.]+ [MG]B at its highest; weights [\d.]+ kB, gradients [\d.]+ kB", done.stdout)
     assert "Assumed of measuring: 90 % of the examples are right without an attack" in done.stdout
     assert "first look" not in done.stdout
     assert sorted(tiny.parent.rglob("*")) == before

@@ -53,14 +53,14 @@ def on_a_terminal(*words: str, cwd: Path, columns: int = 120) -> tuple[int, str]
 
 
 def test_bars_and_a_line_for_each_measured_epoch(tiny: Path) -> None:
-    code, drawn = on_a_terminal("run", "tiny.yaml", "epochs=30", "evaluation.every_epochs=10", cwd=tiny.parent)
+    code, drawn = on_a_terminal("run", "tiny.yaml", "epochs=150", "evaluation.every_epochs=50", cwd=tiny.parent)
     plain = CODES.sub("", drawn)
     assert code == 0
     assert "\x1b[?25h" in drawn  # the cursor is back
     assert re.search(
-        r"epoch +\d+/30 [━╸╺]+ +\d+ % +[\d.:]+ s left +[\d,]+ images/s +loss natural \d\.\d+ robust", plain
+        r"epoch +\d+/150 [━╸╺]+ +\d+ % +[\d.:]+ s left +[\d,]+ images/s +loss natural \d\.\d+ robust", plain
     )
-    assert set(re.findall(r"epoch (\d+)/30  validation natural/pgd-1: global", plain)) == {"10", "20", "30"}
+    assert set(re.findall(r"epoch +(\d+)/150  validation natural/pgd-1: global", plain)) == {"50", "100", "150"}
     assert "trained in" in plain
     assert re.search(r"evaluation [━╸╺]+ 100 %", plain)
     assert "\x1b[1maccuracy" in drawn  # a bold head, in colour only because this is a terminal
