@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from robustkit import Attack, Budget
 from robustkit.components.attack import Norm
-from robustkit.components.fields import NonNegative, PositiveInt
+from robustkit.components.fields import NonNegative, NonNegativeInt, PositiveInt
 from robustkit.errors import Problem
 from robustkit_attacks.boundary import linearized, other_classes
 from robustkit_attacks.closest import Closest, budget_of, logits_of, radius_problems
@@ -25,9 +25,9 @@ class DeepFool(Attack):
 
     Moosavi-Dezfooli, Fawzi, Frossard: DeepFool: a Simple and Accurate Method to Fool Deep Neural Networks, CVPR 2016,
     algorithm 2, and section 3.3 for other norms. Few steps give a good guess at the smallest perturbation, and a weak
-    attack inside a given radius: it never tries to come nearer than where it first crosses. Ours: a step goes to the
-    nearest point of the hyperplane that is an image, in [0, 1]. It costs two forwards and one backward for each class
-    but the true one.
+    attack inside a given radius: it never tries another way than the one on which it first crosses. Ours: a step goes
+    to the nearest point of the hyperplane that is an image, in [0, 1], and a short search ends it. A step costs two
+    forwards and one backward for each class but the true one.
     """
 
     name = "deepfool"
@@ -40,6 +40,8 @@ class DeepFool(Attack):
     """Linearizations at most."""
     overshoot: NonNegative = 0.02
     """By which share of its length the perturbation is lengthened, so that it ends beyond the boundary."""
+    search_steps: NonNegativeInt = 3
+    """Ours: steps of a final search between original and result, as FAB has it, one forward each. 0 is the paper's."""
     classes: Annotated[int, Ge(2)] = 10
     """Among how many classes the nearest boundary is looked for: those with the largest logits on the clean image."""
 
@@ -70,4 +72,5 @@ class DeepFool(Attack):
             wrong = logits_of(model, now).argmax(dim=1) != labels[rows]
             closest.consider(rows, now, wrong)
             rows, others, clean, now, way = (part[~wrong] for part in (rows, others, clean, now, way))
+        closest.search(model, self.search_steps)
         return closest.result

@@ -78,16 +78,24 @@ def test_only_so_many_of_the_likeliest_classes_are_considered(narrow, wide):
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_deepfool_ends_by_its_overshoot_beyond_the_boundary(norm):
+def test_deepfool(norm):
+    attack = DeepFool(norm=norm)
+    assert_close(ratios_on_planes(attack))
+    assert_close(ratio_in_valley(attack))
+    for classes in (2, 3, 4, 10):
+        assert_close(ratios_among_classes(attack, classes))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_deepfool_without_a_search_ends_by_its_overshoot_beyond_the_boundary(norm):
     for overshoot in (0.02, 0.1):
-        attack = DeepFool(norm=norm, overshoot=overshoot)
+        attack = DeepFool(norm=norm, overshoot=overshoot, search_steps=0)
         ratios = ratios_among_classes(attack, 10)
         if norm == "L1":  # there, pixels move so far that some meet the limits of [0, 1] on the overshoot
             assert (ratios > 1).all()
             ratios = ratios.clamp_min(1 + overshoot)
         assert_close(ratios, 1 + overshoot, within=1e-6)
         assert_close(ratio_in_valley(attack), 1 + overshoot, within=1e-6)
-    assert_close(ratios_on_planes(DeepFool(norm=norm, overshoot=0.005)))
 
 
 class CWInL2(CWL2):
@@ -135,8 +143,7 @@ def test_square_in_linf_with_pixels_at_their_limits_and_in_a_valley():
 def test_with_a_radius_what_is_farther_away_stays_clean(kind, norm):
     model, images, labels, radii = many_classes(norm, 10)
     eps = radii.sort().values[2:4].mean().item()
-    attack = kind(norm=norm, eps=eps, **({"overshoot": 0.005} if kind is DeepFool else {}))
-    found = perturb(attack, model, images, labels, seed=0)
+    found = perturb(kind(norm=norm, eps=eps), model, images, labels, seed=0)
     inside = radii < eps
     assert torch.equal(model(found).argmax(1) != labels, inside)
     assert torch.equal(found[~inside], images[~inside])

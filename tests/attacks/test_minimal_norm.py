@@ -174,6 +174,7 @@ class Counting(nn.Module):
         (FAB(steps=3), 1 + 2 * 3 + 2 + 3),
         (FAB(steps=3, restarts=2, search_steps=0), 1 + 2 * 2 * 3),
         (FABTargeted(steps=3, targets=4, search_steps=0), 1 + 4 * 2 * 3),
+        (DeepFool(overshoot=0.5), 1 + 2 + 2 + 3),
         (CWL2(steps=7, search_steps=3, abort_early=False), 1 + 3 * 7),
     ],
 )
@@ -199,7 +200,9 @@ def test_more_restarts_and_targets_are_never_worse(digits):
     assert lengths[2].sum() < lengths[1].sum()
 
 
-@pytest.mark.parametrize("attack", [FAB(), FABTargeted(norm="L2"), CWL2(steps=100, step_size=0.1), DeepFool()], ids=repr)
+@pytest.mark.parametrize(
+    "attack", [FAB(), FABTargeted(norm="L2"), CWL2(steps=100, step_size=0.1), DeepFool()], ids=lambda one: one.name
+)
 def test_without_a_radius_every_example_of_a_real_network_is_broken(digits, broken_by, attack):
     model, images, labels = digits
     assert broken_by(attack, model, images[:40], labels[:40])[0].all()
