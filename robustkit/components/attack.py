@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
@@ -35,6 +36,14 @@ class Attack(Component):
     @abstractmethod
     def budget(self) -> Budget | None:
         """The promise that `perturb` verifies, or None for an attack that only promises images in [0, 1]."""
+
+    @property
+    def members(self) -> Mapping[str, Attack]:
+        """Of an ensemble, its attacks by name in their order; empty for a single attack.
+
+        An evaluation runs them one after the other, each on the examples that none before it has broken.
+        """
+        return {}
 
     @abstractmethod
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

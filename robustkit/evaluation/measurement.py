@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from robustkit.evaluation.outcome import Record
+
 
 @dataclass(frozen=True)
 class Accuracy:
@@ -54,9 +56,12 @@ class Measurement:
     natural: Tensor
     """(N,), bool: right on the clean image."""
     attacked: Mapping[str, Tensor] = field(default_factory=dict)
-    """By attack, (N,), bool: right on the clean image and still right on the attacked one."""
+    """By attack, (N,), bool: right on the clean image and still right on the attacked one; where broken examples were
+    dropped, also right under every attack before it."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Time spent, by `natural` and attack."""
+    record: Record | None = None
+    """What became of each example; None where nobody kept it."""
 
     @property
     def worst_case(self) -> Tensor:
@@ -73,6 +78,10 @@ class Measurement:
     def plain(self) -> dict[str, dict[str, Any]]:
         """The accuracies as report.json holds them."""
         return {name: accuracy.plain() for name, accuracy in self.accuracies().items()}
+
+    def passes(self) -> dict[str, dict[str, int]]:
+        """By `natural`, attack and `ENSEMBLE/MEMBER`: images sent through the network, and led back to their pixels."""
+        return {name: outcome.plain() for name, outcome in self.record.outcomes.items()} if self.record else {}
 
     def __repr__(self) -> str:
         """One line an accuracy."""
