@@ -1,4 +1,4 @@
-"""An environment with robustkit's wheel and two strangers' packages, installed as users install them."""
+"""An environment with robustkit's wheel and four strangers' packages, installed as users install them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 collect_ignore_glob = ["robustkit-*"]  # their own tests run where they are installed
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("robustkit-median", "robustkit-extras")
+PACKAGES = ("robustkit-median", "robustkit-extras", "robustkit-foolbox", "robustkit-art")
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "ROBUSTKIT", "PYTEST"))}
 
 
