@@ -38,12 +38,19 @@ if TYPE_CHECKING:
     from robustkit.evaluation.evaluator import evaluate as evaluate
     from robustkit.evaluation.measurement import Accuracy as Accuracy
     from robustkit.evaluation.measurement import Measurement as Measurement
+    from robustkit.evaluation.outcome import Outcome as Outcome
+    from robustkit.evaluation.outcome import Record as Record
+    from robustkit.evaluation.paired import Difference as Difference
+    from robustkit.evaluation.paired import paired as paired
+    from robustkit.evaluation.store import read_record as read_record
+    from robustkit.evaluation.store import save_record as save_record
     from robustkit.models.classifier import Classifier as Classifier
     from robustkit.models.files import load_model as load_model
     from robustkit.plugin.manager import Plugins as Plugins
     from robustkit.recipe.builder import make as make
     from robustkit.recipe.compute import Compute as Compute
     from robustkit.recipe.loader import load_recipe as load_recipe
+    from robustkit.recipe.manner import Manner as Manner
     from robustkit.recipe.schema import Averaging as Averaging
     from robustkit.recipe.schema import EvaluationRecipe as EvaluationRecipe
     from robustkit.recipe.schema import LearnerRecipe as LearnerRecipe
@@ -70,10 +77,14 @@ _HOMES = {
     "recipe.builder": ["make"],
     "recipe.compute": ["Compute"],
     "recipe.loader": ["load_recipe"],
+    "recipe.manner": ["Manner"],
     "recipe.schema": ["Averaging", "EvaluationRecipe", "LearnerRecipe", "Recipe"],
     "models.files": ["load_model"],
     "evaluation.evaluator": ["evaluate"],
     "evaluation.measurement": ["Accuracy", "Measurement"],
+    "evaluation.outcome": ["Outcome", "Record"],
+    "evaluation.paired": ["Difference", "paired"],
+    "evaluation.store": ["read_record", "save_record"],
     "engine.launch": ["run"],
     "engine.listener": ["Listener"],
     "engine.results": ["FinishedRun", "load_run"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,18 @@ class RunFolder:
     def weights(self, network: str) -> Path:
         """The weights file of the global learner (`global`) or a learner."""
         return self.path / "weights" / f"{network}.safetensors"
+
+    def examples(self, network: str) -> Path:
+        """What became of each test example under the final attacks on a network."""
+        return self.path / "examples" / f"{network}.safetensors"
+
+    def unfinished(self, network: str) -> Path:
+        """Finished batches of a network's final evaluation, until the report is written."""
+        return self.path / "unfinished" / network
+
+    def remove_unfinished(self) -> None:
+        """What the final evaluation kept in case it is killed: the report is written, so it is needed no more."""
+        shutil.rmtree(self.path / "unfinished")
 
     def withdraw(self) -> None:
         """Remove the folder while it holds nothing but the lock: bad input leaves nothing behind."""

@@ -37,13 +37,21 @@ def final_report(
         "selection": _selection(recipe, progress, epoch),
         "examples": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
         "attacks": {name: plain(attack) for name, attack in recipe.evaluation.final_attacks.items()},
+        "manner": plain(recipe.evaluation.manner),
         "networks": {name: measurement.plain() for name, measurement in measurements.items()},
         "caution": CAUTION,
         "cost": {
             "training_seconds": sum(line["seconds"] for line in progress.metrics),
             "evaluation_seconds": {name: dict(found.seconds) for name, found in measurements.items()},
+            "evaluation_passes": {name: found.passes() for name, found in measurements.items()},
         },
     }
+
+
+def saved_images(again: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:
+    """What a report says of saved images that were classified once more, by network; nothing where none were saved."""
+    found = {name: figures for name, figures in again.items() if figures is not None}
+    return {"saved_images": found} if found else {}
 
 
 def _selection(recipe: Recipe, progress: Progress, epoch: int) -> dict[str, Any]:

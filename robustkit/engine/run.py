@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import torch
@@ -25,9 +25,10 @@ from robustkit.engine.folder import RunFolder, make_folder, write_text
 from robustkit.engine.lanes import Lanes
 from robustkit.engine.learner import Learner
 from robustkit.engine.listener import Listener
-from robustkit.engine.report import final_report, report_json, report_text
+from robustkit.engine.report import final_report, report_json, report_text, saved_images
 from robustkit.errors import InputError, TrainingError
-from robustkit.evaluation.evaluator import evaluate
+from robustkit.evaluation.evaluator import Report, evaluate
+from robustkit.evaluation.keeping import measure_and_keep
 from robustkit.evaluation.measurement import Measurement
 from robustkit.models.classifier import build_classifier
 from robustkit.models.files import load_weights, model_header, read_tensors, save_tensors
@@ -160,17 +161,19 @@ class Run:
         return found
 
     def _evaluate(self, model: torch.nn.Module, name: str, examples: Any, attacks: Mapping[str, Any]) -> Measurement:
+        batch_size, seed = self.recipe.evaluation.batch_size, derive(self.recipe.seed, "evaluation")
+        settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "compute": self.recipe.compute}
+        with self._measuring(name) as report:
+            return evaluate(model, examples, attacks, report=report, **settings)
+
+    @contextmanager
+    def _measuring(self, name: str) -> Iterator[Report]:
         def report(part: str, done: int, total: int) -> None:
             self.listener.measuring(name, part, done, total)
 
-        settings: dict[str, Any] = {
-            "batch_size": self.recipe.evaluation.batch_size,
-            "seed": derive(self.recipe.seed, "evaluation"),
-            "compute": self.recipe.compute,
-        }
         try:
             with phase("evaluation"):
-                return evaluate(model, examples, attacks, report=report, **settings)
+                yield report
         except InputError as error:
             raise TrainingError(f"network {name!r} cannot be measured: {error}") from error
 
@@ -197,17 +200,33 @@ class Run:
             save_tensors(self.folder.weights(name), weights, {**header, "network": name})
 
     def finish(self) -> dict[str, Any]:
-        """Measure the kept weights on the test examples and write report.json and report.md; returns the report."""
-        measurements, epoch = {}, 0
-        model, attacks = copy.deepcopy(self.model), self.recipe.evaluation.final_attacks
+        """Measure the kept weights on the test examples and write examples/ and the reports; returns report.json's.
+
+        A measurement that was killed goes on where it was.
+        """
+        measurements, again, epoch = {}, {}, 0
+        model, folder = copy.deepcopy(self.model), self.folder
         for name in (GLOBAL, *self.learners):
-            tensors, header = read_tensors(self.folder.weights(name))
-            load_weights(model, tensors, str(self.folder.weights(name)))
+            tensors, header = read_tensors(folder.weights(name))
+            load_weights(model, tensors, str(folder.weights(name)))
             epoch = header["epoch"]
-            measurements[name] = self._evaluate(model, name, self.data.test, attacks)
+            with self._measuring(name) as heard:
+                measurements[name], again[name] = measure_and_keep(
+                    model,
+                    self.data.test,
+                    self.recipe.evaluation,
+                    seed=derive(self.recipe.seed, "evaluation"),
+                    compute=self.recipe.compute,
+                    report=heard,
+                    file=folder.examples(name),
+                    unfinished=folder.unfinished(name),
+                    header={"recipe": self.recipe.name, "network": name, "epoch": epoch},
+                )
         report = final_report(self.recipe, self.progress, epoch, self.data, measurements, self.arithmetic)
-        write_text(self.folder.report, report_json(report))
-        write_text(self.folder.report_text, report_text(report))
+        report |= saved_images(again)
+        write_text(folder.report, report_json(report))
+        write_text(folder.report_text, report_text(report))
+        folder.remove_unfinished()
         self.listener.ended(self, report)
         self._observe("run_ended", report=report)
         return report

@@ -28,24 +28,12 @@ from robustkit.evaluation.outcome import NOT_ATTACKED, Outcome, Record
 from robustkit.evaluation.passes import counted
 from robustkit.recipe.compute import Compute
 from robustkit.recipe.lock import plain
+from robustkit.recipe.manner import Manner
 
 Report = Callable[[str, int, int], None]
 """Told (natural or the attack's name, examples done, examples in all) after every batch."""
 
 _PROBED = 16  # examples on which attacks are compared to find the cheapest
-
-
-@dataclass(frozen=True)
-class Manner:
-    """In what manner attacks are tried, and what is kept."""
-
-    drop_broken: bool = False
-    """An example leaves as soon as one attack breaks it. Cheaper, and the worst case is the same; but the accuracy
-    under an attack then means under it and all before it."""
-    cheapest_first: bool = False
-    """Try attacks in the order of what they cost on a few examples, instead of the order given."""
-    keep_images: bool = False
-    """Keep the image of each example's worst case."""
 
 
 def evaluate(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -76,10 +75,6 @@ class Journal:
         """Keep a finished batch, whole or not at all."""
         header = {"cost": outcome.plain()}
         save_tensors(self._path(part, number), {**outcome.columns(), **columns}, header)
-
-    def remove(self) -> None:
-        """The evaluation is finished and written elsewhere."""
-        shutil.rmtree(self.folder)
 
     def _path(self, part: str, number: int) -> Path:
         return self.folder / part.replace("/", "+") / f"{number:06}.safetensors"

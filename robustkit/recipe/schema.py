@@ -21,6 +21,7 @@ from robustkit.components.schedule import Schedule
 from robustkit.components.strategy import Strategy
 from robustkit.errors import Path, Problem, did_you_mean, known
 from robustkit.recipe.compute import Compute
+from robustkit.recipe.manner import Manner
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
@@ -63,6 +64,8 @@ class EvaluationRecipe(Checked):
     under the attack of this name."""
     final_attacks: Mapping[str, Attack] = field(default_factory=dict)
     """Attacks on the test examples at the end of the run, by the name the results use."""
+    manner: Manner = field(default_factory=Manner)
+    """In what order the final attacks are tried, and what is kept of them."""
     batch_size: PositiveInt = 500
     """Examples measured at a time."""
     test_examples: PositiveInt | None = None

@@ -101,9 +101,10 @@ def test_killed_in_the_first_epoch_it_starts_anew(train, stopped, plugins, compa
     assert compare.difference(train(**changes).path, run(folder, resume=True, plugins=plugins).path) == []
 
 
-FILES = 10
+TRAINING, FILES = 8, 19
 """How often a run of two epochs puts a file in its place: the lock; weights of three networks, metrics and checkpoint
-of the first epoch; metrics and checkpoint of the second, which is no better; the report, twice."""
+of the first epoch; metrics and checkpoint of the second, which is no better. Then for each of three networks what is to
+be measured, its one batch, and its examples; the report, twice."""
 
 
 class CountedReplace:
@@ -145,7 +146,7 @@ def test_metrics_never_run_ahead_of_the_checkpoint(train, plugins, tmp_path, mon
             lines.append(len(run.folder.metrics.read_text().splitlines()))
 
     with monkeypatch.context() as patch:
-        CountedReplace(patch, FILES - 2)
+        CountedReplace(patch, TRAINING)
         with pytest.raises(Killed):
             train(evaluation={"select_by": "natural"}, output=folder)
     assert len((folder / "metrics.jsonl").read_text().splitlines()) == 2
