@@ -1,1 +1,1 @@
-"""Accuracy as something changes: eps, steps, the mix of learners; and the loss around an example. Figures, no drawing."""
+"""Accuracy as something changes (eps, steps, the mix of learners), and the loss around an example. Figures only."""
