@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from robustkit.errors import InputError, WeightsError
+from robustkit.models.files import write_text
 from robustkit.recipe.loader import LOCK
 
 
@@ -79,16 +79,6 @@ class RunFolder:
             raise WeightsError(
                 f"{self.metrics}: expected one JSON object a line, it cannot be read: {error}."
             ) from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file beside its place, then put it there."""
-    beside = path.with_name(f".{path.name}.partial")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def new_folder(name: str, output: str | Path | None) -> Path:

@@ -21,7 +21,7 @@ from robustkit.engine.batch_norm import recompute_batch_norm
 from robustkit.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
 from robustkit.engine.data import RunData
 from robustkit.engine.device import choose_device
-from robustkit.engine.folder import RunFolder, make_folder, write_text
+from robustkit.engine.folder import RunFolder, make_folder
 from robustkit.engine.lanes import Lanes
 from robustkit.engine.learner import Learner
 from robustkit.engine.listener import Listener
@@ -31,7 +31,7 @@ from robustkit.evaluation.evaluator import Report, evaluate
 from robustkit.evaluation.keeping import measure_and_keep
 from robustkit.evaluation.measurement import Measurement
 from robustkit.models.classifier import build_classifier
-from robustkit.models.files import load_weights, model_header, read_tensors, save_tensors
+from robustkit.models.files import load_weights, model_header, read_tensors, save_tensors, write_text
 from robustkit.plugin.manager import Plugins
 from robustkit.recipe.lock import lock_text, provenance
 from robustkit.recipe.schema import Recipe

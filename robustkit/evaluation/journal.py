@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from robustkit.errors import InputError, WeightsError
 from robustkit.evaluation.outcome import Outcome, outcome_from
-from robustkit.models.files import read_tensors, save_tensors
+from robustkit.models.files import read_tensors, save_tensors, write_text
 from robustkit.recipe.lock import differences
 
 _TASK = "task.json"
@@ -36,13 +36,11 @@ class Journal:
         written = folder / _TASK
         if written.is_file():
             self._refuse_other(written, task)
-        elif folder.is_dir() and any(folder.iterdir()):
+        elif folder.is_dir() and any(not path.name.endswith(".partial") for path in folder.iterdir()):
             raise InputError(f"{folder}: expected a new folder or an unfinished evaluation, it has no {_TASK}.")
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            beside = folder / f".{_TASK}.partial"
-            beside.write_text(json.dumps(task, indent=2) + "\n", encoding="utf-8")
-            beside.replace(written)
+            write_text(written, json.dumps(task, indent=2) + "\n")
 
     def _refuse_other(self, written: Path, task: Mapping[str, Any]) -> None:
         try:

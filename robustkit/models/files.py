@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,22 @@ _KEYS = ("architecture", "class_names", "image_shape", "normalization")
 def save_tensors(path: Path, tensors: Weights, header: Mapping[str, Any]) -> None:
     """Write tensors and a JSON header, beside the file first and then in its place, so that it is never half there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(contiguous, beside, metadata={"format": FORMAT, "robustkit": json.dumps(header)})
+    with replaced(path) as beside:
+        save_file(contiguous, beside, metadata={"format": FORMAT, "robustkit": json.dumps(header)})
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all."""
+    with replaced(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A place beside `path` to write to; what was written then takes its place."""
+    beside = path.with_name(f".{path.name}.partial")
+    yield beside
     with beside.open("rb") as file:
         os.fsync(file.fileno())
     beside.replace(path)

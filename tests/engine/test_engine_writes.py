@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from robustkit.engine import folder
-from robustkit.engine.folder import write_text
 from robustkit.models import files
-from robustkit.models.files import read_tensors, save_tensors
+from robustkit.models.files import read_tensors, save_tensors, write_text
 
 OLD, NEW = {"weight": torch.zeros(3)}, {"weight": torch.ones(3)}
 

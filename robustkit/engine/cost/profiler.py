@@ -15,8 +15,8 @@ from robustkit.engine.cost.operations import counting
 from robustkit.engine.cost.step_cost import Peaks, StepCost, measured_peaks
 from robustkit.engine.cost.stopwatch import Amounts, Meter, Watches, added, stopwatch
 from robustkit.engine.cost.tracer import CALLS, Tracer
-from robustkit.engine.folder import write_text
 from robustkit.engine.listener import Listener, Watched
+from robustkit.models.files import write_text
 
 if TYPE_CHECKING:
     from robustkit.engine.run import Run
