@@ -22,15 +22,22 @@ class Pair:
     norm: nn.Module
 
 
-def folded(layer: nn.Module, norm: Any) -> tuple[Tensor, Tensor]:
-    """Weight and bias with which the layer alone computes what layer and BatchNorm (in eval mode) compute together."""
+def folded(layer: nn.Module, norm: Any, into: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+    """Weight and bias with which the layer alone computes what layer and BatchNorm (in eval mode) compute together.
+
+    Written `into` a weight and a bias, in their types, where these are given (without a graph, that is).
+    """
     weight, bias = layer._parameters["weight"], layer._parameters["bias"]
+    assert weight is not None
+    made_weight, made_bias = into or (None, None)
     scale = torch.rsqrt(norm.running_var + norm.eps)
     scale = scale if norm.weight is None else scale * norm.weight
-    shift = -norm.running_mean * scale if bias is None else (bias - norm.running_mean) * scale
-    shift = shift if norm.bias is None else shift + norm.bias
-    assert weight is not None
-    return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), shift
+    mean = norm.running_mean if bias is None else norm.running_mean - bias
+    shift = torch.zeros_like(mean) if norm.bias is None else norm.bias
+    return (
+        torch.mul(weight, scale.reshape(-1, *[1] * (weight.ndim - 1)), out=made_weight),
+        torch.addcmul(shift, mean, scale, value=-1, out=made_bias),
+    )
 
 
 @torch.no_grad()

@@ -54,30 +54,45 @@ def frozen(model: nn.Module) -> Iterator[None]:
     before = [(parameter.requires_grad, parameter.grad) for parameter in parameters]
     versions = [parameter._version for parameter in parameters]
     buffers = [
-        (module._buffers, name, buffer, buffer.clone())
+        (module._buffers, name, buffer)
         for module in modules
         for name, buffer in module._buffers.items()
         if buffer is not None
     ]
+    values = [buffer.data.clone() for _, _, buffer in buffers]
     try:
         for module in modules:
-            module.training = False
+            _set_mode(module, False)
         for parameter in parameters:
-            parameter.requires_grad_(False)
+            parameter.requires_grad = False
             parameter.grad = None
         yield
         _check_unchanged(model, parameters, versions)
     finally:
         for module, mode in zip(modules, modes, strict=True):
-            module.training = mode
+            _set_mode(module, mode)
         for parameter, (required, gradient) in zip(parameters, before, strict=True):
-            parameter.requires_grad_(required)
+            parameter.requires_grad = required
             parameter.grad = gradient
-        for held, name, buffer, value in buffers:
+        for held, name, buffer in buffers:
             held[name] = buffer
-            # BatchNorm changes its statistics without counting a version, so they are always written back; through
-            # `data`, which counts none either, so that a graph built before the attack can still go backward.
-            buffer.data.copy_(value)
+        # BatchNorm changes its statistics without counting a version, so they are always written back; through
+        # `data`, which counts none either, so that a graph built before the attack can still go backward.
+        if buffers:
+            torch._foreach_copy_([buffer.data for _, _, buffer in buffers], values)
+
+
+def in_mode(model: nn.Module, mode: bool) -> bool:
+    """Whether the model and every module in it are in train mode (`mode` true), or all in eval mode."""
+    return all(module.training == mode for module in modules_of(model))
+
+
+def _set_mode(module: nn.Module, mode: bool) -> None:
+    """`module.training = mode`, without torch's own `__setattr__`, which first looks whether that is a parameter."""
+    if type(module).__setattr__ is nn.Module.__setattr__ and "training" in module.__dict__:
+        module.__dict__["training"] = mode
+    else:
+        module.training = mode
 
 
 def _parameters(modules: list[nn.Module]) -> list[nn.Parameter]:

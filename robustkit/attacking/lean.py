@@ -140,30 +140,31 @@ class _Cast:
 
     def __init__(self, layer: nn.Module, dtype: torch.dtype | None) -> None:
         self.layer, self.dtype = layer, dtype
-        self.own: dict[str, Tensor | None] = {}
-        self.made: dict[str, Tensor | None] = {}
+        self.own: dict[str, Any] = {}
+        self.worn: dict[str, Any] = {}
 
-    def tensors(self) -> dict[str, Tensor | None]:
-        """What the layer is to compute with, before it is cast."""
-        return dict(self.own)
+    def make(self) -> None:
+        """Make what is worn anew from the layer's own, in the memory of the last."""
+        for name, tensor in self.own.items():
+            if tensor is None or self.worn.get(name) is None:
+                self.worn[name] = None if tensor is None else self.cast(tensor)
+            else:
+                self.worn[name].copy_(tensor)
+
+    def cast(self, tensor: Tensor) -> Tensor:
+        """A copy in the wanted type."""
+        return tensor.detach().to(self.dtype or tensor.dtype, copy=True)
 
     @torch.no_grad()
     def put_on(self) -> None:
-        """Make the weights anew, in the memory of the last ones, and let the layer wear them."""
+        """Make the weights anew and let the layer wear them."""
         self.own = {name: self.layer._parameters[name] for name in ("weight", "bias")}
-        for name, tensor in self.tensors().items():
-            worn = self.made.get(name)
-            if tensor is None:
-                self.made[name] = None
-            elif worn is None:
-                self.made[name] = tensor.detach().to(self.dtype or tensor.dtype, copy=True)
-            else:
-                worn.copy_(tensor)
-            self.layer._parameters[name] = self.made[name]  # type: ignore[assignment]
+        self.make()
+        self.layer._parameters.update(self.worn)
 
     def take_off(self) -> None:
         """Give the layer its own weights back."""
-        self.layer._parameters.update(self.own)  # type: ignore[arg-type]
+        self.layer._parameters.update(self.own)
         self.own = {}
 
 
@@ -174,10 +175,13 @@ class _Folded(_Cast):
         super().__init__(pair.layer, dtype)
         self.norm = pair.norm
 
-    def tensors(self) -> dict[str, Tensor | None]:
-        """The folded weight and bias."""
-        weight, bias = folded(self.layer, self.norm)
-        return {"weight": weight, "bias": bias}
+    def make(self) -> None:
+        """As `_Cast.make`; there always is a bias."""
+        if self.worn:
+            folded(self.layer, self.norm, (self.worn["weight"], self.worn["bias"]))
+        else:
+            weight, bias = folded(self.layer, self.norm)
+            self.worn = {"weight": self.cast(weight), "bias": self.cast(bias)}
 
     def put_on(self) -> None:
         """As `_Cast.put_on`; the BatchNorm passes its input through meanwhile."""
@@ -201,14 +205,11 @@ def _castable(model: nn.Module) -> set[nn.Module]:
 
 
 def _fingerprint(model: nn.Module, arithmetic: AttackArithmetic) -> tuple[Any, ...]:
-    parameter = next(model.parameters(), None)
+    modules = modules_of(model)
+    parameter = next((held for module in modules for held in module._parameters.values() if held is not None), None)
     kind = None if parameter is None else (parameter.dtype, parameter.device)
-    return (
-        arithmetic.precision,
-        arithmetic.fold_batch_norm,
-        kind,
-        *((id(module), type(module)) for module in modules_of(model)),
-    )
+    kinds = [(id(module), type(module)) for module in modules]
+    return (arithmetic.precision, arithmetic.fold_batch_norm, kind, *kinds)
 
 
 _wardrobes: WeakKeyDictionary[nn.Module, _Wardrobe] = WeakKeyDictionary()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import numpy
 import torch
 from torch import Tensor
 
@@ -112,15 +113,27 @@ class Streams:
 
 _GOLDEN = 0x9E3779B97F4A7C15 - 2**64
 _DRAW = 0x632BE59BD9B4E019
+_ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1))
+_UNSIGNED = tuple((numpy.uint64(bits), numpy.uint64(factor)) for bits, factor in _ROUNDS)
 
 
 def _hashed(words: Tensor) -> Tensor:
     """SplitMix64's finalizer (Stafford's variant 13), in place; products wrap, as int64's do."""
+    if words.device.type != "cpu":
+        return _hashed_in_torch(words)
+    unsigned = words.numpy().view(numpy.uint64)  # for one batch's few words, torch takes four times as long
+    for shift, factor in _UNSIGNED:
+        unsigned ^= unsigned >> shift
+        unsigned *= factor
+    return words
+
+
+def _hashed_in_torch(words: Tensor) -> Tensor:
     shifted = torch.empty_like(words)
-    for bits, factor in ((30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64), (31, 1)):
+    for bits, factor in _ROUNDS:
         torch.bitwise_right_shift(words, bits, out=shifted)
         # int64 shifts in copies of the sign; zeros are wanted.
-        words.bitwise_xor_(shifted.bitwise_and_((1 << (64 - bits)) - 1)).mul_(factor)
+        words.bitwise_xor_(shifted.bitwise_and_((1 << (64 - bits)) - 1)).mul_(_int64(factor))
     return words
 
 
