@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from robustkit.engine import folder
 from robustkit.models import files
 from robustkit.models.files import read_tensors, save_tensors, write_text
 
@@ -52,7 +51,7 @@ def test_half_written_tensors(tmp_path, monkeypatch):
     assert torch.equal(read_tensors(path)[0]["weight"], OLD["weight"])
 
 
-@pytest.mark.parametrize(("where", "name"), [(Path, "replace"), (folder.os, "fsync")])
+@pytest.mark.parametrize(("where", "name"), [(Path, "replace"), (files.os, "fsync")])
 def test_the_old_text_stays(tmp_path, monkeypatch, where, name):
     path = tmp_path / "report.json"
     write_text(path, "old")
