@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from robustkit.components.hookimpl import hookimpl as hookimpl
     from robustkit.components.loss import CrossEntropy as CrossEntropy
     from robustkit.components.loss import Loss as Loss
+    from robustkit.components.moment import notes_dropped as notes_dropped
+    from robustkit.components.moment import rate_now as rate_now
+    from robustkit.components.moment import remembered as remembered
+    from robustkit.components.moment import training_moment as training_moment
     from robustkit.components.optimizer import Optimizer as Optimizer
     from robustkit.components.schedule import Rate as Rate
     from robustkit.components.schedule import Schedule as Schedule
@@ -66,6 +70,7 @@ _HOMES = {
     "components.examples": ["Examples", "TensorExamples"],
     "components.hookimpl": ["hookimpl"],
     "components.loss": ["CrossEntropy", "Loss"],
+    "components.moment": ["notes_dropped", "rate_now", "remembered", "training_moment"],
     "components.optimizer": ["Optimizer"],
     "components.schedule": ["Rate", "Schedule", "rate_at"],
     "components.strategy": ["Strategy"],

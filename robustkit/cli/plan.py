@@ -9,6 +9,7 @@ from robustkit.cli.kinds import counted
 from robustkit.components.clock import Clock
 from robustkit.engine.run import Run
 from robustkit.plugin.description import brief
+from robustkit.recipe.averaging import Averaging
 from robustkit.recipe.lock import plain, resolved
 
 
@@ -111,9 +112,25 @@ def _learner_lines(run: Run, name: str) -> Iterator[str]:
     yield f"{'':<{width}}  {brief(learner.optimizer)}"
     if learner.augmentation:
         yield f"{'':<{width}}  augmentation of its own: {', '.join(map(brief, learner.augmentation))}"
+    if learner.updates_per_batch > 1:
+        yield f"{'':<{width}}  {learner.updates_per_batch} updates a batch"
+    if learner.freeze:
+        yield f"{'':<{width}}  does not train {', '.join(learner.freeze)}"
+    if learner.start_from is not None:
+        yield f"{'':<{width}}  starts from {learner.start_from}"
     if learner.averaging is not None:
-        warm_up = ", warmed up" if learner.averaging.warm_up else ""
-        yield f"{'':<{width}}  offers its moving average with decay {learner.averaging.decay:g}{warm_up}"
+        yield f"{'':<{width}}  offers {_average_text(learner.averaging)}"
+
+
+def _average_text(averaging: Averaging) -> str:
+    since = f", from epoch {averaging.start_epoch}" if averaging.start_epoch > 1 else ""
+    if averaging.method == "wa":
+        return f"the mean of its weights over batches{since}"
+    if averaging.method == "swa":
+        ends = "epoch" if averaging.every_epochs == 1 else f"{averaging.every_epochs} epochs"
+        return f"the mean of its weights at the end of every {ends}{since}"
+    warm_up = ", warmed up" if averaging.warm_up else ""
+    return f"its moving average with decay {averaging.decay:g}{warm_up}{since}"
 
 
 def _dealing_lines(run: Run) -> list[str]:

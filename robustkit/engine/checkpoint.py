@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from robustkit.components.moment import Memory
 from robustkit.components.weights import Weights, copy_
 from robustkit.engine.learner import Learner
 from robustkit.errors import TrainingError, WeightsError
@@ -41,6 +42,8 @@ def save_checkpoint(path: Path, progress: Progress, merged: Weights, learners: M
         prefix = f"learners/{learner.name}"
         tensors |= {f"{prefix}/raw/{name}": tensor for name, tensor in learner.weights.raw.items()}
         tensors |= {f"{prefix}/average/{name}": tensor for name, tensor in (learner.weights.average or {}).items()}
+        for strategy, notes in learner.memory.items():
+            tensors |= {f"{prefix}/memory/{strategy}/{name}": tensor for name, tensor in notes.items()}
         for where, value in _optimizer_state(learner):
             (tensors if isinstance(value, Tensor) else scalars)[f"{prefix}/{where}"] = value
     save_tensors(path, tensors, {"progress": vars(progress), "scalars": scalars})
@@ -83,6 +86,7 @@ def load_checkpoint(path: Path, merged: Weights, learners: Mapping[str, Learner]
             _restore(learner.weights.raw, tensors, f"{prefix}/raw")
             if learner.weights.average is not None:
                 _restore(learner.weights.average, tensors, f"{prefix}/average")
+            learner.memory = _memory(tensors, f"{prefix}/memory/")
             _restore_optimizer(learner.optimizer, {**tensors, **scalars}, prefix)
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path}: this checkpoint does not fit the recipe: {error}") from error
@@ -91,6 +95,15 @@ def load_checkpoint(path: Path, merged: Weights, learners: Mapping[str, Learner]
 
 def _restore(weights: Weights, tensors: Weights, prefix: str) -> None:
     copy_(weights, {name: tensors[f"{prefix}/{name}"] for name in weights})
+
+
+def _memory(tensors: Weights, prefix: str) -> Memory:
+    memory: Memory = {}
+    for where, tensor in tensors.items():
+        if where.startswith(prefix):
+            strategy, name = where.removeprefix(prefix).split("/", 1)
+            memory.setdefault(strategy, {})[name] = tensor
+    return memory
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any], prefix: str) -> None:

@@ -12,19 +12,21 @@ from torch import Tensor
 from robustkit.attacking.door import attack_seeds
 from robustkit.attacking.lean import attack_arithmetic
 from robustkit.components.clock import Clock
+from robustkit.components.moment import Memory, copied, training_moment
 from robustkit.components.phases import phase
 from robustkit.components.randomness import derive, seed_globally
 from robustkit.components.schedule import rate_at
-from robustkit.components.weights import LearnerWeights, Weights, copy_, lerp_, warmed_up
+from robustkit.components.weights import LearnerWeights, Weights, copy_, lerp_
 from robustkit.engine.arithmetic import RunArithmetic
 from robustkit.engine.batch_norm import held_batch_norm
+from robustkit.engine.beginning import begin
 from robustkit.errors import TrainingError
 from robustkit.models.classifier import Classifier
 from robustkit.recipe.schema import LearnerRecipe
 
 
 class Learner:
-    """Everything one learner has: model, optimizer, moving average, and the losses of the current epoch."""
+    """Everything one learner has: model, optimizer, moving average, what its strategy noted, and the epoch's losses."""
 
     def __init__(
         self,
@@ -38,11 +40,13 @@ class Learner:
     ) -> None:
         self.name, self.recipe, self.seed, self.arithmetic = name, recipe, seed, arithmetic
         self.model = copy.deepcopy(classifier)
+        begin(name, recipe, self.model)
         self._trained: Any = torch.compile(self.model) if arithmetic.compile_training else self.model
         raw = self.model.weights()
         average = {key: tensor.clone() for key, tensor in raw.items()} if recipe.averaging else None
         self.weights = LearnerWeights(raw, average)
         self.losses: list[Tensor] = []
+        self.memory: Memory = {}
         self.lr = rate_at(recipe.optimizer.lr, clock)
         self.optimizer = self._new_optimizer()
 
@@ -56,9 +60,11 @@ class Learner:
                 images = augmentation(images)
         self.model.train()
         with attack_seeds(seed), attack_arithmetic(self.arithmetic.attack), phase("optimizer"):
-            self.losses.append(self._descend(images, labels))
+            for _ in range(self.recipe.updates_per_batch):
+                self.losses.append(self._descend(images, labels, clock))
         with phase("averaging"):
-            self._update_average(clock.step + 1)
+            if self.recipe.averaging is not None and self.weights.average is not None:
+                lerp_(self.weights.average, self.weights.raw, self.recipe.averaging.share(clock))
 
     def restart(self, merged: Weights, *, reset_optimizer: bool) -> None:
         """Go on from the global learner's weights; the moving average stays as it is."""
@@ -77,9 +83,10 @@ class Learner:
         finite = torch.isfinite(torch.stack(self.losses))
         if bool(finite.all()):
             return
-        batch = int((~finite).nonzero()[0])
+        update = int((~finite).nonzero()[0])
+        batch = update // self.recipe.updates_per_batch + 1
         raise TrainingError(
-            f"learner {self.name!r}: the loss is {float(self.losses[batch])} in epoch {epoch}, batch {batch + 1}. "
+            f"learner {self.name!r}: the loss is {float(self.losses[update])} in epoch {epoch}, batch {batch}. "
             f"{kept} A smaller learning rate, a warm-up, or weaker augmentation may help."
         )
 
@@ -87,12 +94,15 @@ class Learner:
         """The mean loss of the epoch's batches."""
         return float(torch.stack(self.losses).mean())
 
-    def _descend(self, images: Tensor, labels: Tensor) -> Tensor:
+    def _descend(self, images: Tensor, labels: Tensor, clock: Clock) -> Tensor:
         """One optimizer step; returns the loss before it. Optimizers may ask for the loss twice (SAM)."""
         losses: list[Tensor] = []
+        before = copied(self.memory)
 
         def closure() -> Tensor:
-            with phase("training passes"):
+            # What a strategy notes when it is asked again is dropped, as what BatchNorm sees then is.
+            memory = copied(before) if losses else self.memory
+            with phase("training passes"), training_moment(memory, clock):
                 self.optimizer.zero_grad(set_to_none=True)
                 with held_batch_norm(self.model, hold=bool(losses)):
                     loss = self._loss(images, labels)
@@ -112,12 +122,6 @@ class Learner:
             text = f"strategy {strategy!r} must return a differentiable scalar, got {loss!r}."
             raise TrainingError(f"learner {self.name!r}: {text}")
         return loss
-
-    def _update_average(self, step: int) -> None:
-        averaging = self.recipe.averaging
-        if averaging is not None and self.weights.average is not None:
-            decay = warmed_up(averaging.decay, step) if averaging.warm_up else averaging.decay
-            lerp_(self.weights.average, self.weights.raw, 1.0 - decay)
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]

@@ -15,26 +15,17 @@ from robustkit.components.attack import Attack
 from robustkit.components.augmentation import Augmentation
 from robustkit.components.component import Checked
 from robustkit.components.dataset import Dataset
-from robustkit.components.fields import Decay, NonNegativeInt, PositiveInt
+from robustkit.components.fields import NonNegativeInt, PositiveInt
 from robustkit.components.optimizer import Optimizer
 from robustkit.components.schedule import Schedule
 from robustkit.components.strategy import Strategy
 from robustkit.errors import Path, Problem, did_you_mean, known
+from robustkit.recipe.averaging import Averaging as Averaging
 from robustkit.recipe.compute import Compute
 from robustkit.recipe.manner import Manner
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
-
-
-@dataclass(frozen=True)
-class Averaging(Checked):
-    """An exponential moving average of a learner's weights, updated after every batch."""
-
-    decay: Decay = 0.999
-    """Share of the old average that stays at each update."""
-    warm_up: bool = True
-    """Use min(decay, s / (s + 9)) at the s-th update, so that the random start is soon forgotten."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +37,17 @@ class LearnerRecipe(Checked):
     optimizer: Optimizer
     """How it follows its gradients."""
     averaging: Averaging | None = None
-    """A moving average of its weights, which is what it then offers for merging; null for none."""
+    """An average of its weights, which is what it then offers for merging; null for none."""
     augmentation: tuple[Augmentation, ...] = ()
     """Applied after the recipe's shared augmentation, to this learner's images only."""
+    updates_per_batch: PositiveInt = 1
+    """Optimizer steps on each shared batch, one after the other; attacks are made anew for each."""
+    freeze: tuple[str, ...] = ()
+    """Parameters that are not trained, by patterns of their names: `stem.*`, `*bn*`. Dealing out the global learner
+    still replaces them, and BatchNorm's running statistics still move."""
+    start_from: str | None = None
+    """A weights file of the same architecture to start from, such as `runs/natural/weights/global.safetensors`; null
+    for the weights that all learners share."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +151,7 @@ class Recipe(Checked):
                 length = "1 epoch" if epochs == 1 else f"{epochs} epochs"
                 text = f"the schedule runs to epoch {schedule.last_epoch:g}, the run has {length}."
                 yield Problem(path, f"{text} To train only the first epochs of a longer run, use --stop-after.")
+        yield from _problems_with_averages(given, epochs)
         evaluation = given.get("evaluation")
         if evaluation and evaluation.select_by != "last" and given.get("validation_examples") == 0:
             text = f"{evaluation.select_by!r} needs validation examples, but validation_examples is 0."
@@ -164,6 +164,14 @@ def _problems_with_precision(given: Mapping[str, Any]) -> Iterator[Problem]:
     for name in ("training", "attack"):
         if getattr(given["compute"], name) == "bfloat16":
             yield Problem(("compute", name), "bfloat16 does not go with precision float64: use full.")
+
+
+def _problems_with_averages(given: Mapping[str, Any], epochs: int) -> Iterator[Problem]:
+    for name, learner in given.get("learners", {}).items():
+        averaging = learner.averaging
+        if averaging is not None and averaging.start_epoch > epochs:
+            text = f"expected an epoch of this run, 1 to {epochs}, got {averaging.start_epoch}."
+            yield Problem(("learners", name, "averaging", "start_epoch"), text)
 
 
 def _problems_with_names(names: list[str], whole: bool) -> Iterator[Problem]:

@@ -206,7 +206,8 @@ def test_a_changed_recipe_is_refused_with_every_difference_and_nothing_is_lost(s
         "epochs: 2 then, 3 now",
         "architecture.width: 4 then, 8 now",
         "learners.natural.optimizer.lr: 0.05 then, 0.1 now",
-        "learners.natural.averaging: {'decay': 0.9, 'warm_up': True} then, None now",
+        "learners.natural.averaging: {'decay': 0.9, 'warm_up': True, 'method': 'ema', 'start_epoch': 1, "
+        "'every_epochs': 1} then, None now",
         "aggregator.use: 'generalist' then, 'single' now",
     ):
         assert f"\n  {line}\n" in text

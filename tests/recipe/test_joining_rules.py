@@ -103,7 +103,7 @@ def test_rules_that_need_the_number_of_epochs_wait_for_it():
 def test_a_section_that_is_no_section_is_told_once():
     assert messages(learners=["natural"]) == [
         "learners: expected a mapping of text to a mapping with the keys strategy, optimizer, averaging, augmentation, "
-        "got ['natural']."
+        "updates_per_batch, freeze, start_from, got ['natural']."
     ]
     assert len(messages(learners=None)) == 1
     assert len(messages(evaluation="often")) == 1

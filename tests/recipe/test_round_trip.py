@@ -32,7 +32,13 @@ def test_a_lock_spells_out_every_default(tmp_path):
     (tmp_path / "r.yaml").write_text(MINIMAL)
     data = yaml.safe_load(lock_text(robustkit.load_recipe(tmp_path / "r.yaml"), {}))
     assert data["batch_size"] == 128
-    assert data["learners"]["robust"]["averaging"] == {"decay": 0.99, "warm_up": True}
+    assert data["learners"]["robust"]["averaging"] == {
+        "decay": 0.99,
+        "warm_up": True,
+        "method": "ema",
+        "start_epoch": 1,
+        "every_epochs": 1,
+    }
     assert data["learners"]["robust"]["strategy"]["attack"]["eps"] == 8 / 255
     assert data["learners"]["robust"]["strategy"]["attack"]["loss"] == {"use": "cross-entropy", "label_smoothing": 0.0}
     assert data["learners"]["robust"]["optimizer"]["lr"] == {
