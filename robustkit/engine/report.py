@@ -91,13 +91,7 @@ def report_text(report: Mapping[str, Any]) -> str:
         f"Accuracy on {report['examples']['test']:,} test examples with 95 % Wilson intervals. An example counts "
         "under an attack if it is classified right clean and attacked; in the worst case, under every attack.",
         "",
-        report["selection"]["text"],
-        "",
-        f"Trained on {report['examples']['train']:,} examples for {report['epochs']} epochs, "
-        f"{report['examples']['validation']:,} held out for validation. "
-        f"Training passes were computed in {report['computed_in']['training']} precision, training attacks in "
-        f"{report['computed_in']['attack']}; these figures in full. "
-        f"Training took {report['cost']['training_seconds']:.0f} s, the final evaluation {evaluation:.0f} s.",
+        *_origin(report, evaluation),
         "",
         "Attacks:" if report["attacks"] else "No attack was tried: these figures say nothing about robustness.",
         "",
@@ -106,6 +100,22 @@ def report_text(report: Mapping[str, Any]) -> str:
         report["caution"],
     ]
     return "\n".join(lines) + "\n"
+
+
+def _origin(report: Mapping[str, Any], seconds: float) -> list[str]:
+    """Where the networks come from and what they cost; `seconds` were spent on the evaluation."""
+    if "weights" in report:
+        files = [f"- `{name}`: {held['file']}, sha256 {held['sha256']}" for name, held in report["weights"].items()]
+        return ["Weights:", "", *files, "", f"The evaluation took {seconds:.0f} s."]
+    return [
+        report["selection"]["text"],
+        "",
+        f"Trained on {report['examples']['train']:,} examples for {report['epochs']} epochs, "
+        f"{report['examples']['validation']:,} held out for validation. "
+        f"Training passes were computed in {report['computed_in']['training']} precision, training attacks in "
+        f"{report['computed_in']['attack']}; these figures in full. "
+        f"Training took {report['cost']['training_seconds']:.0f} s, the final evaluation {seconds:.0f} s.",
+    ]
 
 
 def markdown_table(head: list[str], rows: list[list[str]]) -> str:

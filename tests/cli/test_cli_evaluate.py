@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from cli_parts import Invoke
 
-from robustkit import load_run
+from robustkit import load_run, perturb, read_record
 from robustkit.cli.attack_spec import parse_attacks
 from robustkit.errors import InputError
+from robustkit.evaluation import evaluator
 from robustkit.plugin.manager import installed
 
 
@@ -85,12 +86,71 @@ def test_overrides_change_what_is_measured(invoke: Invoke, finished: Path) -> No
 
 def test_output_is_written_once(invoke: Invoke, finished: Path, tiny: Path) -> None:
     before = sorted(finished.rglob("*"))
-    found = evaluated(invoke, finished, "--output", "found.json", "--examples", 10)
-    assert json.loads(Path("found.json").read_text(encoding="utf-8")) == found
+    found = evaluated(invoke, finished, "--output", "found", "--examples", 10)
+    written = Path("found")
+    assert json.loads((written / "report.json").read_text(encoding="utf-8")) == found
+    assert sorted(path.name for path in written.iterdir()) == ["examples", "lock.yaml", "report.json", "report.md"]
+    record, header = read_record(written / "examples" / "global.safetensors")
+    assert (
+        int((record.outcomes["natural"].prediction == record.labels).sum())
+        == (found["networks"]["global"]["natural"]["correct"])
+    )
+    assert header["network"] == "global"
     assert sorted(finished.rglob("*")) == before
-    result = invoke("evaluate", finished, "--output", "found.json")
+    result = invoke("evaluate", finished, "--output", "found")
+    assert result.exit_code == 2
+    assert "holds a finished result already" in result.stderr
+    result = invoke("evaluate", finished, "--output", finished.parent)
     assert result.exit_code == 2
     assert "is there already" in result.stderr
+
+
+def test_killed_it_goes_on_where_it_was(
+    invoke: Invoke, finished: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--examples", 20, "--batch-size", 6, "--attack", "pgd:eps=0.3,steps=3", "--attack", "noise:eps=0.2"]
+    whole = evaluated(invoke, finished, *words, "--output", "whole", "--keep-images")
+    asked: list[str] = []
+
+    def killed(*arguments: Any, **named: Any) -> Any:
+        asked.append("")
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return perturb(*arguments, **named)
+
+    monkeypatch.setattr(evaluator, "perturb", killed)
+    assert invoke("evaluate", finished, *words, "--output", "parts", "--keep-images").exit_code != 0
+    assert not Path("parts", "report.json").exists()
+    other = invoke("evaluate", finished, *words, "seed=5", "--output", "parts", "--keep-images")
+    assert other.exit_code == 2
+    assert "was begun with another evaluation: seed" in other.stderr
+    asked.clear()
+    asked += [""] * 3
+    result = evaluated(invoke, finished, *words, "--output", "parts", "--keep-images")
+    monkeypatch.undo()
+    assert len(asked) < 3 + 4 + 4 - 1  # two batches were there already
+    assert result["networks"] == whole["networks"]
+    assert result["saved_images"]["global"]["float32"] == whole["networks"]["global"]["worst-case"]
+    ours, theirs = (Path(name, "examples", "global.safetensors").read_bytes() for name in ("whole", "parts"))
+    assert ours == theirs
+    assert not Path("parts", "unfinished").exists()
+
+
+def test_eps_goes_to_every_attack(invoke: Invoke, finished: Path) -> None:
+    words = ["--attack", "pgd:eps=0.2,steps=4,step_size=0.1", "--attack", "autoattack:eps=0.1", "--eps", "1/10"]
+    found = evaluated(invoke, finished, *words, "--examples", 4)
+    assert found["attacks"]["pgd"]["eps"] == found["attacks"]["autoattack"]["eps"] == 0.1
+    assert found["attacks"]["pgd"]["step_size"] == 0.05
+
+
+def test_broken_examples_can_be_dropped(invoke: Invoke, finished: Path) -> None:
+    words = ["--attack", "pgd:eps=0.15,steps=4", "--attack", "noise:eps=0.05", "--examples", 40]
+    each, dropped = (evaluated(invoke, finished, *words, *more) for more in ([], ["--drop-broken"]))
+    one, other = each["networks"]["global"], dropped["networks"]["global"]
+    assert one["worst-case"] == other["worst-case"] == other["noise"]
+    assert dropped["manner"]["drop_broken"]
+    spent = [found["cost"]["evaluation_passes"]["global"]["noise"]["forwards"] for found in (each, dropped)]
+    assert spent[1] <= spent[0]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +164,8 @@ def test_output_is_written_once(invoke: Invoke, finished: Path, tiny: Path) -> N
         (["--attack", "{use: pgd, eps: 1"], "this is not YAML"),
         (["--attack", ""], "expected pgd:eps=8/255,steps=20 or"),
         (["--examples", 0], "Invalid value for '--examples'"),
+        (["--eps", "far"], "--eps 'far': expected a number of at least 0, such as 8/255"),
+        (["--keep-images"], "--keep-images: where to? Name a folder behind --output."),
         (["--device", "cuda:99"], "expected auto, cpu, or one of"),
         (["--data", "generalist-cifar10"], "cifar"),
         (["dataset=mnist"], "mnist"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +47,18 @@ batch_size_option = click.option(
 @click.option("--examples", metavar="N", type=click.IntRange(min=1), help="Only the first N test examples.")
 @batch_size_option
 @click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, ...")
-@click.option("--output", metavar="FILE.json", type=click.Path(path_type=Path), help="Also write the result here.")
+@click.option("--eps", metavar="EPS", help="Give every attack this eps: 8/255, say. A step size that is given scales.")
+@click.option(
+    "--drop-broken", is_flag=True, help="Drop an example once an attack breaks it: the same worst case for less."
+)
+@click.option("--cheapest-first", is_flag=True, help="Try the attacks in the order of their cost.")
+@click.option("--keep-images", is_flag=True, help="Keep each example's worst image, in float32; needs --output.")
+@click.option(
+    "--output",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Write what was found here, example by example. If killed, the same command goes on where it was.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the results.")
 @json_option
 @plugin_options
@@ -62,6 +72,10 @@ def command(
     examples: int | None,
     batch_size: int | None,
     device: str | None,
+    eps: str | None,
+    drop_broken: bool,
+    cheapest_first: bool,
+    keep_images: bool,
     output: Path | None,
     quiet: bool,
     as_json: bool,
@@ -76,18 +90,19 @@ def command(
     from robustkit.cli.subject import open_subject
     from robustkit.errors import InputError
 
-    if output is not None and output.exists():
-        raise InputError(f"{output}: is there already. Name another file behind --output.")
+    if keep_images and output is None:
+        raise InputError("--keep-images: where to? Name a folder behind --output.")
     registry = choice.load().registry
-    words = [*overrides, *([f"device={device}"] if device else [])]
+    manner = [("drop_broken", drop_broken), ("cheapest_first", cheapest_first), ("keep_images", keep_images)]
+    words = [f"evaluation.manner.{name}=true" for name, wanted in manner if wanted]
+    words = [*overrides, *([f"device={device}"] if device else []), *words]
     subject = open_subject(source, words, data=data, network=network, registry=registry)
-    result = _measure(subject, _settings(subject, specs, attacks_of, examples, batch_size), quiet=quiet)
-    if output is not None:
-        output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    settings = _settings(subject, specs, attacks_of, examples, batch_size)
+    result = _measured(subject, _with_eps(settings, eps), output, quiet=quiet)
     if as_json:
         print_json(result)
     else:
-        _show(result)
+        _show(result, output)
 
 
 def _settings(
@@ -110,68 +125,31 @@ def _settings(
     )
 
 
-def _measure(subject: Subject, settings: EvaluationRecipe, *, quiet: bool) -> dict[str, Any]:
-    """Measure every network of the subject; returns what `--json` prints."""
-    import torch
+def _with_eps(settings: EvaluationRecipe, eps: str | None) -> EvaluationRecipe:
+    from dataclasses import replace
 
-    from robustkit.cli.screen import progress_display
-    from robustkit.components.randomness import derive
-    from robustkit.engine.arithmetic import place
-    from robustkit.engine.device import choose_device
-    from robustkit.engine.launch import surroundings
-    from robustkit.evaluation.evaluator import evaluate
+    from robustkit.components.fields import number
+    from robustkit.curves.variation import with_eps
+    from robustkit.errors import InputError
 
-    recipe, device = subject.recipe, choose_device(subject.recipe.device)
-    test = recipe.dataset.load("test")
-    test = test.subset(torch.arange(min(settings.test_examples or len(test), len(test)))).to(device)
-    measurements = {}
-    with surroundings(recipe), progress_display(quiet=quiet, err=True) as display:
-        display.evaluation_started(list(subject.files), list(settings.final_attacks))
-        for name in subject.files:
-            model, oddities = subject.network(name, test)
-            for text in oddities:
-                display.warned(text)
-
-            def report(part: str, done: int, total: int, name: str = name) -> None:
-                display.measuring(name, part, done, total)
-
-            place(model, recipe.compute, device)
-            measurements[name] = evaluate(
-                model,
-                test,
-                settings.final_attacks,
-                batch_size=settings.batch_size,
-                seed=derive(recipe.seed, "evaluation"),
-                report=report,
-                compute=recipe.compute,
-            )
-    return _result(subject, settings, len(test), measurements)
+    if eps is None:
+        return settings
+    radius = number(eps)
+    if radius is None or not 0 <= radius:
+        raise InputError(f"--eps {eps!r}: expected a number of at least 0, such as 8/255 or 0.031.")
+    changed = {name: with_eps(attack, radius) for name, attack in settings.final_attacks.items()}
+    return replace(settings, final_attacks=changed)
 
 
-def _result(
-    subject: Subject, settings: EvaluationRecipe, examples: int, measurements: dict[str, Any]
-) -> dict[str, Any]:
-    from importlib.metadata import version
+def _measured(subject: Subject, settings: EvaluationRecipe, output: Path | None, *, quiet: bool) -> dict[str, Any]:
+    from robustkit.cli.evaluation import Job
 
-    from robustkit.engine.report import CAUTION
-    from robustkit.recipe.lock import plain
-
-    return {
-        "robustkit": version("robustkit-torch"),
-        "weights": {name: str(path) for name, path in subject.files.items()},
-        "dataset": plain(subject.recipe.dataset),
-        "examples": {"test": examples},
-        "batch_size": settings.batch_size,
-        "seed": subject.recipe.seed,
-        "attacks": {name: plain(attack) for name, attack in settings.final_attacks.items()},
-        "networks": {name: found.plain() for name, found in measurements.items()},
-        "caution": CAUTION,
-        "cost": {"evaluation_seconds": {name: dict(found.seconds) for name, found in measurements.items()}},
-    }
+    return Job(subject, settings).run(output, quiet=quiet)
 
 
-def _show(result: dict[str, Any]) -> None:
+def _show(result: dict[str, Any], output: Path | None) -> None:
     from robustkit.cli.progress import duration
+    from robustkit.engine.report import percent
 
     head, rows = accuracy_rows(result["networks"])
     spent = result["cost"]["evaluation_seconds"].values()
@@ -180,4 +158,12 @@ def _show(result: dict[str, Any]) -> None:
         row.append("" if row[0] == "worst-case" else duration(seconds))
     click.echo(table([*head, "time"], rows))
     click.echo(f"\non {result['examples']['test']:,} test examples, with 95 % intervals")
+    if result["manner"]["drop_broken"]:
+        click.echo("Broken examples were dropped: the accuracy under an attack is that under it and all before it.")
+    for name, figures in result.get("saved_images", {}).items():
+        click.echo(
+            f"{name}: saved images, read again: {percent(figures['float32'])}; in 8 bits: {percent(figures['8-bit'])}"
+        )
     click.echo(result["caution"])
+    if output is not None:
+        click.echo(f"Written to {output}; `robustkit report {output}` makes a page of it.")
