@@ -18,6 +18,7 @@ from robustkit.components.randomness import derive, seed_globally
 from robustkit.components.weights import Weights, copy_
 from robustkit.engine.arithmetic import decide, place
 from robustkit.engine.batch_norm import recompute_batch_norm
+from robustkit.engine.bench import RunBench
 from robustkit.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
 from robustkit.engine.data import RunData
 from robustkit.engine.device import choose_device
@@ -57,6 +58,8 @@ class Run:
         self.arithmetic = decide(recipe.compute, model, train.image_shape)
         settings: Any = {"seed": recipe.seed, "clock": self.clock, "arithmetic": self.arithmetic}
         self.learners = {name: Learner(name, part, model, **settings) for name, part in recipe.learners.items()}
+        starts = {name: learner.weights.raw for name, learner in self.learners.items()}
+        self.bench = RunBench(recipe, self.data, model, starts)
         self.lanes = Lanes(self.device, len(self.learners), wanted=recipe.compute.overlap_learners)
         self.progress, self.verdicts = Progress(), Verdicts()
 
@@ -67,6 +70,7 @@ class Run:
             WeightsError: there is none, or it does not fit.
         """
         self.progress = load_checkpoint(self.folder.checkpoint, self.merged, self.learners)
+        self.bench.recall(self.progress.metrics)
         self.folder.write_metrics(self.progress.metrics)
 
     def train(self, stop_after: int | None = None) -> None:
@@ -110,6 +114,8 @@ class Run:
         self.clock.tick()
         with phase("aggregator"):
             self.recipe.aggregator.update(self.clock, self.merged, self._offered())
+            if self.recipe.aggregator.settles(self.clock):
+                self.bench.settle(self.clock, self.merged, self._offered())
             self._redistribute()
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -140,7 +146,7 @@ class Run:
     def _epoch_metrics(self, epoch: int) -> dict[str, Any]:
         evaluation = self.recipe.evaluation
         due = epoch % evaluation.every_epochs == 0 or epoch == self.recipe.epochs
-        networks: dict[str, dict[str, Any]] = {GLOBAL: {}}
+        networks: dict[str, dict[str, Any]] = {GLOBAL: {"aggregator": self.bench.found} if self.bench.found else {}}
         for name, learner in self.learners.items():
             networks[name] = {"loss": learner.mean_loss(), "lr": learner.lr}
         if due:
