@@ -126,6 +126,7 @@ def _settings(
 
 
 def _with_eps(settings: EvaluationRecipe, eps: str | None) -> EvaluationRecipe:
+    import math
     from dataclasses import replace
 
     from robustkit.components.fields import number
@@ -135,7 +136,7 @@ def _with_eps(settings: EvaluationRecipe, eps: str | None) -> EvaluationRecipe:
     if eps is None:
         return settings
     radius = number(eps)
-    if radius is None or not 0 <= radius:
+    if radius is None or not math.isfinite(radius) or radius < 0:
         raise InputError(f"--eps {eps!r}: expected a number of at least 0, such as 8/255 or 0.031.")
     changed = {name: with_eps(attack, radius) for name, attack in settings.final_attacks.items()}
     return replace(settings, final_attacks=changed)
