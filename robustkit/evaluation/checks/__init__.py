@@ -1,0 +1,1 @@
+"""Checks on a network and its evaluation: is what looks robust only hiding from the attacks?"""
