@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -14,7 +16,7 @@ from robustkit.components.attack import Attack, Budget
 from robustkit.components.randomness import derive
 from robustkit.errors import AttackError
 from robustkit.evaluation.checks.check import Finding, found_in, graded, rule, skipped
-from robustkit.evaluation.checks.examination import WITNESSES, Examination
+from robustkit.evaluation.checks.examination import LISTED, Examination
 
 Badge: TypeAlias = Literal["A", "B", "C"]
 _GRADIENT_FREE = ("square", "noise", "transfer", "onepixel", "pixle", "gn")
@@ -147,6 +149,48 @@ def distances(moved: Tensor, budget: Budget) -> Tensor:
     return lengths
 
 
+@dataclass(frozen=True)
+class Trial:
+    """One listed attack on a few examples."""
+
+    furthest: float
+    """The longest perturbation it returned, in its budget's norm, measured in float64."""
+    silent: int
+    """Examples for which it saw a misclassified image inside its budget and returned another."""
+    broken: str | None
+    """What `perturb` refused about its result; None where that is sound."""
+
+
+def _trial(examined: Examination, name: str, attack: Attack) -> Trial:
+    """The attack on the first few examples that are right, run once."""
+    chosen = examined.natural.nonzero().flatten()[:LISTED]
+    images, labels = examined.images[chosen], examined.labels[chosen]
+    budget = attack.budget or Budget("Linf", 1.0)
+    witness = Witness(examined.model, images, labels, budget)
+    seed = derive(examined.seed, "doctor", "listed", name)
+    try:
+        found = perturb(attack, witness, images, labels, seed=seed, examples=chosen.cpu())
+    except AttackError as error:
+        return Trial(math.nan, 0, str(error))
+    silent = witness.seen & (examined.logits(found).argmax(1) == labels)
+    furthest = distances(found.double() - images.double(), budget)
+    return Trial(float(furthest.max()), int(silent.sum()), None)
+
+
+def _trials(examined: Examination) -> dict[str, Trial]:
+    return {
+        name: examined.once(f"trial/{name}", partial(_trial, examined, name, attack))
+        for name, attack in examined.attacks.items()
+    }
+
+
+def _untried(examined: Examination) -> str | None:
+    """Why no listed attack can be tried."""
+    if not examined.attacks:
+        return _NO_ATTACKS
+    return None if bool(examined.natural.any()) else "no example is classified right"
+
+
 @rule(
     threshold="no example",
     advice="Keep the worst image seen, not the last (`keep: best` or `first` of pgd).",
@@ -155,36 +199,17 @@ def distances(moved: Tensor, budget: Budget) -> Tensor:
 def no_silent_success(examined: Examination) -> Finding:
     """Examples for which a listed attack saw a misclassified image inside its budget and returned another.
 
-    Source: Pintor et al. 2022, indicator of silent success. Cost: each listed attack on 32 examples.
+    Source: Pintor et al., Indicators of Attack Failure, NeurIPS 2022: silent success. Cost: each listed attack on 16
+    examples, shared with the next.
     """
-    chosen = examined.natural.nonzero().flatten()[:WITNESSES]
-    attacks = {name: attack for name, attack in examined.attacks.items() if attack.budget is not None}
-    if not attacks or not len(chosen):
-        return skipped(_NO_ATTACKS if not attacks else "no example is classified right")
-    images, labels, silent = examined.images[chosen], examined.labels[chosen], []
-    total = 0
-    for name, attack in attacks.items():
-        assert attack.budget is not None  # for mypy: those without were left out
-        witness = Witness(examined.model, images, labels, attack.budget)
-        found = _attacked(examined, attack, witness, chosen)
-        if isinstance(found, Tensor):
-            count = int((witness.seen & (witness.model(found).argmax(1) == labels)).sum())
-            silent += [f"{count} by {name}"] if count else []
-            total += count
-    return found_in(
-        total, len(attacks) * len(chosen), f"successes lost ({', '.join(silent) or 'none'})", warn=0, fail=0
-    )
-
-
-def _attacked(examined: Examination, attack: Attack, model: nn.Module, chosen: Tensor) -> Tensor | str:
-    """The attacked images of these examples, or what was wrong with them."""
-    seed = derive(examined.seed, "doctor", "listed")
-    try:
-        return perturb(
-            attack, model, examined.images[chosen], examined.labels[chosen], seed=seed, examples=chosen.cpu()
-        )
-    except AttackError as error:
-        return str(error)
+    reason = _untried(examined)
+    if reason is not None:
+        return skipped(reason)
+    trials = _trials(examined)
+    silent = [f"{trial.silent} by {name}" for name, trial in trials.items() if trial.silent]
+    tried = len(trials) * min(LISTED, int(examined.natural.sum()))
+    count = sum(trial.silent for trial in trials.values())
+    return found_in(count, tried, f"successes lost ({', '.join(silent) or 'none'})", warn=0.0, fail=0.0)
 
 
 @rule(
@@ -195,25 +220,22 @@ def _attacked(examined: Examination, attack: Attack, model: nn.Module, chosen: T
 def perturbation_inside_budget(examined: Examination) -> Finding:
     """What the listed attacks return, measured in float64; and attacks whose budget is not the examined one.
 
-    Source: none of the known libraries enforces it; auto-attack#54, #86. Cost: each listed attack on 32 examples.
+    Source: none of the known libraries enforces it; auto-attack#54, #86. Cost: none beside the last.
     """
-    if not examined.attacks:
-        return skipped(_NO_ATTACKS)
-    chosen, wrong, unlike = torch.arange(min(WITNESSES, len(examined))), [], []
-    chosen = chosen.to(examined.images.device)
-    for name, attack in examined.attacks.items():
-        found = _attacked(examined, attack, examined.model, chosen)
-        if isinstance(found, str):
-            wrong.append(f"{name}: {found}")
-        elif attack.budget is not None:
-            furthest = float(distances((found.double() - examined.images[chosen].double()), attack.budget).max())
-            if furthest > attack.budget.eps * (1 + 1e-5) + 1e-6:
-                wrong.append(f"{name} moves by {furthest:g}, allowed are {attack.budget.eps:g}")
-        if attack.budget is not None and attack.budget != examined.budget:
-            unlike.append(f"{name} has {attack.budget.norm} {attack.budget.eps:.6g}")
-    if wrong:
-        return Finding("fail", "; ".join(wrong), float(len(wrong)))
+    reason = _untried(examined)
+    if reason is not None:
+        return skipped(reason)
+    wrong, unlike = [], []
+    for name, trial in _trials(examined).items():
+        budget = examined.attacks[name].budget
+        if trial.broken is not None:
+            wrong.append(trial.broken)
+        elif budget is not None and trial.furthest > budget.eps * (1 + 1e-5) + 1e-6:
+            wrong.append(f"{name} moves by {trial.furthest:g}, allowed are {budget.eps:g}")
+        if budget is not None and budget != examined.budget:
+            unlike.append(f"{name} has {budget.norm} {budget.eps:.6g}")
     own = f"{examined.budget.norm} {examined.budget.eps:.6g}"
-    if unlike:
-        return Finding("warn", f"examined with {own}, but {'; '.join(unlike)}", float(len(unlike)))
-    return Finding("ok", f"{len(examined.attacks)} attacks stay inside {own}", 0.0)
+    if wrong or unlike:
+        text = "; ".join(wrong) or f"examined with {own}, but {'; '.join(unlike)}"
+        return Finding("fail" if wrong else "warn", text, float(len(wrong or unlike)))
+    return Finding("ok", f"all of {', '.join(examined.attacks)} stay inside {own}", 0.0)

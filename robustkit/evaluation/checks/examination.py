@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, TypeVar, cast
@@ -22,7 +23,9 @@ from robustkit.recipe.builder import make
 STEPS = 40
 """Of the reference attacks; broken examples leave them early."""
 WITNESSES = 32
-"""Examples on which dear things are tried: the listed attacks themselves, and images one at a time."""
+"""Examples on which dear things are tried, such as images one at a time."""
+LISTED = 16
+"""Examples on which the listed attacks themselves are tried: one of them may be AutoAttack."""
 Value = TypeVar("Value")
 
 
@@ -84,7 +87,7 @@ class Examination:
     @torch.no_grad()
     def logits(self, images: Tensor, batch_size: int | None = None) -> Tensor:
         """The logits (N, K) of images (N, C, H, W)."""
-        return torch.cat([self.model(batch) for batch in images.split(batch_size or self.batch_size)])
+        return torch.cat([self.model(batch) for batch in torch.split(images, batch_size or self.batch_size)])
 
     def right(self, images: Tensor, batch_size: int | None = None) -> Tensor:
         """(N,), bool: which of all the examples are classified right on these images."""
@@ -116,7 +119,7 @@ class Examination:
     def perturbed(self, purpose: str, attack: Attack, among: Tensor, model: nn.Module | None = None) -> Tensor:
         """All images (N, ...), those `among` (N,), bool, attacked; on another model, where one is given."""
         images = self.images.clone()
-        for places in among.nonzero().flatten().split(self.batch_size):
+        for places in torch.split(among.nonzero().flatten(), self.batch_size):
             images[places] = perturb(
                 attack,
                 model or self.model,
@@ -176,7 +179,7 @@ class Examination:
     def pixel_radius(self) -> float:
         """How far a pixel moves where all move alike and the budget is used up."""
         pixels = self.images[0].numel()
-        root = {"Linf": 1.0, "L2": pixels**0.5, "L1": float(pixels)}[self.budget.norm]
+        root = {"Linf": 1.0, "L2": math.sqrt(pixels), "L1": float(pixels)}[self.budget.norm]
         return min(1.0, self.budget.eps / root)
 
 

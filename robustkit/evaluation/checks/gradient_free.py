@@ -33,7 +33,7 @@ def white_box_beats_black_box(examined: Examination) -> Finding:
     """Examples that a random search of 500 queries breaks and no gradient attack does.
 
     AutoAttack allows 0.2 points on 1,000 examples; on a few hundred that is less than one.
-    Source: Carlini et al. 2019, section 5; AutoAttack, `check_square_sr`. Cost: at most 500 forwards of those that stand.
+    Source: Carlini et al. 2019, section 5; AutoAttack, `check_square_sr`. Cost: 500 forwards of those that stand.
     """
     if examined.budget.norm == "L1":
         return skipped("the Square attack knows no L1")

@@ -35,7 +35,9 @@ def margins(logits: Tensor, labels: Tensor) -> Tensor:
 def _slopes(examined: Examination) -> Slopes:
     images, labels = examined.images[examined.natural], examined.labels[examined.natural]
     parts: dict[str, list[Tensor]] = {"cross_entropy": [], "margin": [], "directions": []}
-    for pixels, targets in zip(images.split(examined.batch_size), labels.split(examined.batch_size), strict=True):
+    for pixels, targets in zip(
+        torch.split(images, examined.batch_size), torch.split(labels, examined.batch_size), strict=True
+    ):
         for name in ("cross_entropy", "margin"):
             gradient = _gradient(examined, pixels, targets, name)
             if gradient is None:

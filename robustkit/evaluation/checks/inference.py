@@ -98,7 +98,7 @@ class _Gradients(TorchFunctionMode):
 
 @rule(
     threshold="a forward that computes no gradients",
-    advice="Attack through the optimization (unroll it) or adapt the attack; Croce et al. 2022 says how for such defences.",
+    advice="Attack through the optimization (unroll it) or adapt the attack, see Croce et al. 2022.",
     source="AutoAttack, checks.py: check_dynamic",
 )
 def no_optimization_inside(examined: Examination) -> Finding:

@@ -96,7 +96,7 @@ def plant(examined: Examination, last: nn.Linear, images: Tensor) -> tuple[Plant
         highest = torch.einsum("nif,nf->ni", inside, directions).amax(1)
         target = (boundary * directions).sum(1)
     found = torch.isfinite(target - highest) & (target > highest + 1e-6 * directions.norm(dim=1))
-    return Planted(examined.model, last, directions, -(0.2 * highest + 0.8 * target)), found
+    return Planted(examined.model, last, directions, -(highest + target) / 2), found
 
 
 def _least_squares(spread: Tensor, away: Tensor) -> Tensor:
@@ -108,7 +108,8 @@ def _least_squares(spread: Tensor, away: Tensor) -> Tensor:
     point = away.double().unsqueeze(2)
     solved = point - wide.transpose(1, 2) @ torch.linalg.solve(inner, wide @ point)
     directions = solved.squeeze(2)
-    return (directions / directions.norm(dim=1, keepdim=True).clamp_min(1e-12)).to(spread.dtype)
+    lengths: Tensor = directions.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return (directions / lengths).to(spread.dtype)
 
 
 @rule(

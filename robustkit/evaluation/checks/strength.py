@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from robustkit.evaluation.checks.check import Finding, found_in, graded, rule, skipped
+from robustkit.evaluation.checks.check import Finding, Status, found_in, graded, rule, skipped
 from robustkit.evaluation.checks.examination import STEPS, Examination
 
 _CARLINI = "Carlini et al. 2019, section 5"
@@ -24,7 +24,7 @@ def iterative_beats_single_step(examined: Examination) -> Finding:
 
 @rule(
     threshold="one step breaks nearly what PGD does",
-    advice="Catastrophic overfitting: train against attacks of several steps, or with a random start and a smaller step.",
+    advice="Train against attacks of several steps, or with a random start and a smaller step.",
     source="Wong, Rice, Kolter 2020: Fast is better than free, section 5",
 )
 def no_catastrophic_overfitting(examined: Examination) -> Finding:
@@ -39,7 +39,7 @@ def no_catastrophic_overfitting(examined: Examination) -> Finding:
     once, often = int(examined.single_step.sum()) / right, int(examined.reference.sum()) / right
     text = f"of what is right, {100 * once:.1f} % hold against one step, {100 * often:.1f} % against PGD"
     collapsed = often < 0.1
-    status = "fail" if collapsed and once >= 0.5 else "warn" if collapsed and once >= 0.25 else "ok"
+    status: Status = "fail" if collapsed and once >= 0.5 else "warn" if collapsed and once >= 0.25 else "ok"
     return Finding(status, text, once - often)
 
 
