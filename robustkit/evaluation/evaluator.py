@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from robustkit.attacking.door import perturb
-from robustkit.attacking.isolation import modes_restored
-from robustkit.attacking.lean import AttackArithmetic, attack_arithmetic
+from robustkit.attacking.isolation import frozen, modes_restored
+from robustkit.attacking.lean import AttackArithmetic, attack_arithmetic, lean
 from robustkit.attacking.verification import distances
 from robustkit.components.attack import Attack
 from robustkit.components.examples import Examples
@@ -196,6 +196,7 @@ class _Job:
         total, stages = int(target.sum()), of * len(self.arithmetics)
         for turn, arithmetic in enumerate(self.arithmetics):
             stage, waiting = place * len(self.arithmetics) + turn, left.nonzero().flatten()
+            self._prepare(arithmetic, waiting)
             for number, indices in enumerate(_split(waiting, self.batch_size)):
                 key = part if turn == len(self.arithmetics) - 1 else f"{part}/{arithmetic.precision}"
                 whole.write(indices, self._attacked(key, number, attack, seed, arithmetic, indices))
@@ -204,6 +205,13 @@ class _Job:
                     self.report(part.partition("/")[0], int(total * share), total)
             left = left & (whole.prediction == self.labels)
         return whole
+
+    def _prepare(self, arithmetic: AttackArithmetic, waiting: Tensor) -> None:
+        """Let the network be got ready for attacks now, so that what an attack costs does not depend on who was first."""
+        if len(waiting):
+            with attack_arithmetic(arithmetic), frozen(self.model):
+                with lean(self.model, self._batch(waiting[:2])[0]):
+                    pass
 
     def _attacked(
         self, key: str, number: int, attack: Attack, seed: int, arithmetic: AttackArithmetic, indices: Tensor
