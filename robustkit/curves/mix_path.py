@@ -12,7 +12,7 @@ from robustkit.components.attack import Attack
 from robustkit.components.examples import Examples
 from robustkit.components.randomness import derive
 from robustkit.curves.measuring import accuracy_from
-from robustkit.curves.mixing import Mixer, simplex, written
+from robustkit.curves.mixing import Mixer, Statistics, simplex, written
 from robustkit.engine.arithmetic import place
 from robustkit.engine.results import FinishedRun
 from robustkit.errors import InputError
@@ -64,8 +64,8 @@ class MixPath:
     split: Split
     attacks: Mapping[str, Any]
     """By name, as a recipe holds them."""
-    recomputed: bool
-    """Whether mixes had BatchNorm statistics to recompute; learners themselves keep their own."""
+    batch_norm: Statistics | None
+    """Where the mixes had their BatchNorm statistics from; learners keep their own. None for a network without."""
     mixes: tuple[Mix, ...]
     """From the first learner alone to the last alone; for three and more the grid on the simplex, in the same order."""
     merged: Mix
@@ -98,7 +98,7 @@ class MixPath:
             "learners": list(self.learners),
             "split": self.split,
             "attacks": dict(self.attacks),
-            "batch_norm_recomputed": self.recomputed,
+            "batch_norm": self.batch_norm,
             "mixes": [mix.plain() for mix in self.mixes],
             "global": self.merged.plain(),
             "caution": self.caution(),
@@ -112,7 +112,7 @@ class MixPath:
             tuple(data["learners"]),
             data["split"],
             data["attacks"],
-            data["batch_norm_recomputed"],
+            data["batch_norm"],
             tuple(map(_mix_from, data["mixes"])),
             _mix_from(data["global"]),
         )
@@ -126,14 +126,14 @@ def mix_path(
     split: Split = "validation",
     examples: int | None = None,
     batch_size: int | None = None,
+    batch_norm: Statistics = "recompute",
     recipe: Recipe | None = None,
     report: Report | None = None,
 ) -> MixPath:
     """Measure mixes of a finished run's learners: along a line for two, on a grid over the simplex for more.
 
-    Weights are averaged tensor by tensor; of every mix but the learners themselves, BatchNorm statistics are recomputed
-    on the training images. All mixes are attacked from the same random starts. After the run's own final evaluation,
-    the ends have the very figures of its report (on the test split).
+    Weights are averaged tensor by tensor. All mixes are attacked from the same random starts as in the run's own
+    evaluation, so the ends have the very figures of its report (on the test split).
 
     Args:
         run: a finished run with two learners or more.
@@ -143,13 +143,16 @@ def mix_path(
         split: where to measure. What is chosen on the test split has no unbiased figures there any more.
         examples: only the first so many.
         batch_size: examples at a time; by default the recipe's.
+        batch_norm: where every mix but the learners themselves has its BatchNorm statistics from. `recompute`: a pass
+            over the training images. `average`: the learners' own in the mix's shares. Those of a learner that trains
+            on attacked images are not those of clean ones, so the first may break with it near its end of the path.
         recipe: the run's, where its data lies elsewhere now.
         report: told about progress.
 
     Raises:
         RobustkitError: missing weights or data, a single learner, no validation examples, no attack.
     """
-    mixer = Mixer(run, recipe)
+    mixer = Mixer(run, recipe, batch_norm=batch_norm)
     chosen = dict(attacks) if attacks is not None else attacks_on(mixer.recipe, split)
     if not chosen:
         raise InputError("the recipe names no attacks, and without one there is no trade-off. Name one: --attack SPEC.")
@@ -173,7 +176,7 @@ def mix_path(
         learners=mixer.learners,
         split=split,
         attacks={name: plain(attack) for name, attack in chosen.items()},
-        recomputed=mixer.has_batch_norm,
+        batch_norm=batch_norm if mixer.has_batch_norm else None,
         mixes=tuple(measured(mixer.network(shares), shares) for shares in points),
         merged=measured(merged, {}),
     )

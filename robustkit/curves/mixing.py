@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import combinations
+from typing import Literal, TypeAlias
 
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -18,6 +19,9 @@ from robustkit.errors import InputError, did_you_mean, known
 from robustkit.models.classifier import Classifier
 from robustkit.recipe.schema import Recipe
 
+Statistics: TypeAlias = Literal["recompute", "average"]
+"""Where a mix has its BatchNorm statistics from: a pass over training images, or the learners' own in its shares."""
+
 _ROUNDING = 1e-6  # by which written shares may miss 1
 
 
@@ -27,6 +31,7 @@ class Mixer:
     Args:
         run: a run whose weights are there.
         recipe: the run's, changed only in where its data lies and what it is computed on; by default as it ran.
+        batch_norm: where mixes have their BatchNorm statistics from.
 
     Raises:
         WeightsError: weights are missing or damaged.
@@ -34,8 +39,8 @@ class Mixer:
         InputError: the run has a single learner.
     """
 
-    def __init__(self, run: FinishedRun, recipe: Recipe | None = None) -> None:
-        self.run, self.recipe = run, recipe or run.recipe
+    def __init__(self, run: FinishedRun, recipe: Recipe | None = None, *, batch_norm: Statistics = "recompute") -> None:
+        self.run, self.recipe, self.batch_norm = run, recipe or run.recipe, batch_norm
         self.learners = tuple(self.recipe.learners)
         if len(self.learners) < 2:
             raise InputError(f"{run.path} has one learner, {self.learners[0]!r}: there is nothing to mix.")
@@ -54,9 +59,9 @@ class Mixer:
     def network(self, shares: Mapping[str, float]) -> Classifier:
         """The mix, in eval mode: always the same object, with other weights each time.
 
-        A learner with a share of 1 is that learner, bit for bit. Of any other mix, BatchNorm statistics are recomputed
-        on the training images, in order and without augmentation (Izmailov et al.: Averaging Weights Leads to Wider
-        Optima and Better Generalization, UAI 2018, section 3.2).
+        A learner with a share of 1 is that learner, bit for bit. Any other mix has BatchNorm
+        statistics of its own: recomputed on the training images, in order and without augmentation (Izmailov et al.:
+        Averaging Weights Leads to Wider Optima and Better Generalization, UAI 2018, section 3.2), or averaged.
 
         Args:
             shares: by learners' names, adding up to 1; learners that are not named have none.
@@ -66,7 +71,7 @@ class Mixer:
         """
         shares = self.checked(shares)
         mix_(self._model.weights(), [(self._weights[name], share) for name, share in shares.items()])
-        if max(shares.values()) < 1.0 and self.has_batch_norm:
+        if max(shares.values()) < 1.0 and self.has_batch_norm and self.batch_norm == "recompute":
             recompute_batch_norm(self._model, self.data.plain_batches())
         return self._model.eval()
 
@@ -87,8 +92,14 @@ class Mixer:
         return {name: float(shares.get(name, 0.0)) for name in self.learners}
 
 
-def mixed_network(run: FinishedRun, shares: Mapping[str, float], recipe: Recipe | None = None) -> Classifier:
-    """One network between a finished run's learners, with BatchNorm statistics recomputed on the training images.
+def mixed_network(
+    run: FinishedRun,
+    shares: Mapping[str, float],
+    *,
+    batch_norm: Statistics = "recompute",
+    recipe: Recipe | None = None,
+) -> Classifier:
+    """One network between a finished run's learners, with BatchNorm statistics of its own.
 
     `robustkit export` writes such a network to a file.
 
@@ -96,12 +107,13 @@ def mixed_network(run: FinishedRun, shares: Mapping[str, float], recipe: Recipe 
         run: a run whose weights are there.
         shares: by learners' names, adding up to 1, for example `{"natural": 0.3, "robust": 0.7}`. A share of 1 gives
             that learner, bit for bit.
+        batch_norm: `recompute` on the training images, or `average` like the weights; see `mix_path`.
         recipe: the run's, where its data lies elsewhere now.
 
     Raises:
         RobustkitError: unknown learners, shares that are none, missing weights or data.
     """
-    return Mixer(run, recipe).network(shares)
+    return Mixer(run, recipe, batch_norm=batch_norm).network(shares)
 
 
 def simplex(learners: int, grid: int) -> list[tuple[float, ...]]:
