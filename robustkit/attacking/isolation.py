@@ -6,10 +6,10 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy
 import torch
 from torch import nn
 
+from robustkit.attacking.numpy_generator import numpy_seeded
 from robustkit.components.randomness import seed_globally
 from robustkit.errors import AttackError
 
@@ -124,13 +124,11 @@ def private_randomness(seed: int, device: torch.device) -> Iterator[None]:
     """
     used = device.type == "cuda" or torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count()) if used else ()
-    numpy_state, python_state = numpy.random.get_state(), random.getstate()
-    with torch.random.fork_rng(devices=devices):
+    python_state = random.getstate()
+    with torch.random.fork_rng(devices=devices), numpy_seeded(seed % 2**32):
         seed_globally(seed, device)
-        numpy.random.seed(seed % 2**32)
         random.seed(seed)
         try:
             yield
         finally:
-            numpy.random.set_state(numpy_state)
             random.setstate(python_state)

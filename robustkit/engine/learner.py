@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from robustkit.attacking.door import attack_seeds
+from robustkit.attacking.isolation import in_mode
 from robustkit.attacking.lean import attack_arithmetic
 from robustkit.components.clock import Clock
 from robustkit.components.moment import Memory, copied, training_moment
@@ -58,7 +59,8 @@ class Learner:
         with phase("data"):
             for augmentation in self.recipe.augmentation:
                 images = augmentation(images)
-        self.model.train()
+        if not in_mode(self.model, True):
+            self.model.train()
         with attack_seeds(seed), attack_arithmetic(self.arithmetic.attack), phase("optimizer"):
             for _ in range(self.recipe.updates_per_batch):
                 self.losses.append(self._descend(images, labels, clock))

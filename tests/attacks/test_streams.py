@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from robustkit import Streams, example_streams, using_streams
-from robustkit.attacking.streams import streams_from
+from robustkit.attacking.streams import _hashed, _hashed_in_torch, streams_from
 from robustkit.errors import AttackError
 
 DTYPES = [torch.float32, torch.float64]
@@ -225,3 +225,9 @@ def test_outside_perturb_torchs_generator_gives_the_seeds():
     assert torch.equal(first, again)
     assert not (first == other).any()
     assert len(first.unique()) == first.numel()
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))
+def test_other_devices_hash_as_the_cpu_does(words):
+    expected = _hashed(torch.tensor(words, dtype=torch.int64))
+    assert _hashed_in_torch(torch.tensor(words, dtype=torch.int64)).tolist() == expected.tolist()
