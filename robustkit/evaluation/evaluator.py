@@ -207,11 +207,11 @@ class _Job:
         return whole
 
     def _prepare(self, arithmetic: AttackArithmetic, waiting: Tensor) -> None:
-        """Let the network be got ready for attacks now, so that what an attack costs does not depend on who was first."""
+        """Get the network ready for attacks now, so that what an attack costs does not depend on which was first."""
         if len(waiting):
-            with attack_arithmetic(arithmetic), frozen(self.model):
-                with lean(self.model, self._batch(waiting[:2])[0]):
-                    pass
+            images = self._batch(waiting[:2])[0]
+            with attack_arithmetic(arithmetic), frozen(self.model), lean(self.model, images):
+                pass
 
     def _attacked(
         self, key: str, number: int, attack: Attack, seed: int, arithmetic: AttackArithmetic, indices: Tensor

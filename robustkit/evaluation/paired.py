@@ -101,6 +101,58 @@ def paired(first: Record, second: Record) -> list[Difference]:
     return list(_differences(first, second, here, there))
 
 
+class Pair:
+    """Two records side by side, as tables.
+
+    Raises:
+        InputError: they have no example in common.
+    """
+
+    def __init__(self, first: Record, second: Record) -> None:
+        self.first, self.second, self.differences = first, second, paired(first, second)
+
+    def cells(self) -> tuple[list[str], list[list[str]]]:
+        """Head and rows: a difference a row."""
+        head = ["accuracy", "difference", "95 % interval", "only first", "only second", "p", "verdict"]
+        return head, [_cells(difference) for difference in self.differences]
+
+    def flips(self) -> tuple[list[str], list[list[str]]]:
+        """Head and rows: an example a row that only one of the two gets right, under each accuracy."""
+        here, there = pairs(self.first, self.second)
+        place = dict(zip(here.tolist(), there.tolist(), strict=True))
+        rows = []
+        for difference in self.differences:
+            only = [(index, "first") for index in difference.only_first.tolist()]
+            only += [(index, "second") for index in difference.only_second.tolist()]
+            for index, right in sorted(only):
+                label = int(self.first.labels[index])
+                made = [_prediction(self.first, difference.part, index)]
+                made.append(_prediction(self.second, difference.part, place[index]))
+                rows.append([difference.part, str(index), right, str(label), *made])
+        return ["accuracy", "example", "right", "class", "first says", "second says"], rows
+
+
+def _cells(difference: Difference) -> list[str]:
+    low, high = difference.interval
+    flipped = [str(len(difference.only_first)), str(len(difference.only_second))]
+    points = f"{difference.points:+.1f} points"
+    return [
+        difference.part,
+        points,
+        f"{low:+.1f} to {high:+.1f}",
+        *flipped,
+        f"{difference.p_value:.2g}",
+        difference.verdict,
+    ]
+
+
+def _prediction(record: Record, part: str, index: int) -> str:
+    """What a network makes of an example in the end; it is not attacked where it is wrong already."""
+    outcome = record.worst if part == "worst-case" else record.outcomes[part]
+    prediction = int(outcome.prediction[index])
+    return str(prediction if prediction >= 0 else int(record.outcomes["natural"].prediction[index]))
+
+
 def _differences(first: Record, second: Record, here: Tensor, there: Tensor) -> Iterator[Difference]:
     names = ["natural", *(name for name in first.attacks if name in second.attacks)]
     if min(len(first.attacks), len(second.attacks)) > 1:

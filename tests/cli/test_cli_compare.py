@@ -174,3 +174,20 @@ def test_an_unfinished_run_names_the_way_out(invoke: Invoke, finished: Path, tin
     assert "it has no lock.yaml" in invoke("compare", ".").stderr
     Path("half/lock.yaml").write_text("- 1\n", encoding="utf-8")
     assert "holds no recipe" in invoke("compare", "half").stderr
+
+
+def test_two_runs_are_compared_example_by_example(invoke: Invoke, finished: Path, tiny: Path) -> None:
+    for name, seed in (("one", 1), ("other", 2)):
+        words = ["--attack", "pgd:eps=0.1,steps=3", "--network", "robust", "--examples", 30, f"seed={seed}"]
+        assert invoke("evaluate", finished, *words, "--output", name, "-q").exit_code == 0
+    assert invoke("evaluate", finished, "--network", "natural", "--examples", 30, "--output", "third").exit_code == 0
+    result = invoke("compare", "one", "other", "--network", "robust", "--flips")
+    assert result.exit_code == 0, result.output
+    assert "second minus first, on the 30 examples that both have" in result.stdout
+    assert "within noise" in result.stdout
+    found = json.loads(invoke("compare", "one", "other", "--network", "robust", "--json").stdout)
+    assert [part["part"] for part in found["paired"]] == ["natural", "pgd"]
+    assert found["paired"][0]["points"] == 0
+    shutil.rmtree(Path("one", "examples"))
+    assert "one kept no examples of robust" in invoke("compare", "one", "other", "--network", "robust").stderr
+    assert "--flips: expected two runs, got 1" in invoke("compare", "other", "--flips", "--network", "robust").stderr
