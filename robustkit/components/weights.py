@@ -49,14 +49,10 @@ def lerp_(target: Weights, source: Weights, share: float) -> None:
     """
     if share == 0.0:
         return
-    averaged, towards = [], []
-    for name, tensor in target.items():
-        if tensor.is_floating_point():
-            averaged.append(tensor)
-            towards.append(source[name])
-        else:
-            tensor.copy_(source[name])
+    (averaged, towards), (counters, counted) = _split(target, source)
     torch._foreach_lerp_(averaged, towards, share)
+    if counters:
+        torch._foreach_copy_(counters, counted)
 
 
 @torch.no_grad()
@@ -67,24 +63,24 @@ def mix_(target: Weights, sources: list[tuple[Weights, float]], *, keep: float =
     stay.
     """
     active = [(source, share) for source, share in sources if share != 0.0]
-    if not active:
-        if keep != 1.0:
-            torch._foreach_mul_([target[name] for name in floating(target)], keep)
-        return
-    largest = max(active, key=lambda pair: pair[1])[0]
-    for name, tensor in target.items():
-        if not tensor.is_floating_point():
-            tensor.copy_(largest[name])
-    names = floating(target)
-    tensors = [target[name] for name in names]
-    if keep == 0.0:
-        first, share = active.pop(0)
-        torch._foreach_copy_(tensors, [first[name] for name in names])
-        keep = share
+    (tensors, *offered), (counters, *counted) = _split(target, *(source for source, _ in active))
+    shares = [share for _, share in active]
+    if counters and shares:
+        torch._foreach_copy_(counters, counted[shares.index(max(shares))])
+    if keep == 0.0 and shares:
+        torch._foreach_copy_(tensors, offered.pop(0))
+        keep = shares.pop(0)
     if keep != 1.0:
         torch._foreach_mul_(tensors, keep)
-    for source, share in active:
-        torch._foreach_add_(tensors, [source[name] for name in names], alpha=share)
+    for added, share in zip(offered, shares, strict=True):
+        torch._foreach_add_(tensors, added, alpha=share)
+
+
+def _split(target: Weights, *sources: Weights) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
+    """The floating-point tensors of target and sources, in the order of the target's names, and the integer ones."""
+    floats, integers = floating(target), [name for name, tensor in target.items() if not tensor.is_floating_point()]
+    given = [source._offered if isinstance(source, LearnerWeights) else source for source in (target, *sources)]
+    return [[one[name] for name in floats] for one in given], [[one[name] for name in integers] for one in given]
 
 
 def floating(weights: Weights) -> list[str]:
