@@ -13,7 +13,21 @@ import click
 from robustkit.cli.failures import explained
 from robustkit.cli.plugin_options import PluginChoice, disable_option, plugin_option
 
-VERBS = ("run", "estimate", "check", "show", "list", "evaluate", "compare", "init", "plugins", "schema")
+VERBS = (
+    "run",
+    "estimate",
+    "check",
+    "show",
+    "list",
+    "evaluate",
+    "compare",
+    "curves",
+    "mix",
+    "export",
+    "init",
+    "plugins",
+    "schema",
+)
 
 
 class Verbs(click.Group):

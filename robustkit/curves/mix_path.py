@@ -126,7 +126,7 @@ def mix_path(
     split: Split = "validation",
     examples: int | None = None,
     batch_size: int | None = None,
-    batch_norm: Statistics = "recompute",
+    batch_norm: Statistics = "average",
     recipe: Recipe | None = None,
     report: Report | None = None,
 ) -> MixPath:
@@ -143,9 +143,9 @@ def mix_path(
         split: where to measure. What is chosen on the test split has no unbiased figures there any more.
         examples: only the first so many.
         batch_size: examples at a time; by default the recipe's.
-        batch_norm: where every mix but the learners themselves has its BatchNorm statistics from. `recompute`: a pass
-            over the training images. `average`: the learners' own in the mix's shares. Those of a learner that trains
-            on attacked images are not those of clean ones, so the first may break with it near its end of the path.
+        batch_norm: where every mix but the learners themselves has its BatchNorm statistics from. `average`: the
+            learners' own in the mix's shares. `recompute`: a pass over the clean training images. A learner that trains
+            on attacked images has the statistics of those, and loses robust accuracy without them.
         recipe: the run's, where its data lies elsewhere now.
         report: told about progress.
 

@@ -19,8 +19,8 @@ from robustkit.errors import InputError, did_you_mean, known
 from robustkit.models.classifier import Classifier
 from robustkit.recipe.schema import Recipe
 
-Statistics: TypeAlias = Literal["recompute", "average"]
-"""Where a mix has its BatchNorm statistics from: a pass over training images, or the learners' own in its shares."""
+Statistics: TypeAlias = Literal["average", "recompute"]
+"""Where a mix has its BatchNorm statistics from: the learners' own in its shares, or a pass over training images."""
 
 _ROUNDING = 1e-6  # by which written shares may miss 1
 
@@ -39,7 +39,7 @@ class Mixer:
         InputError: the run has a single learner.
     """
 
-    def __init__(self, run: FinishedRun, recipe: Recipe | None = None, *, batch_norm: Statistics = "recompute") -> None:
+    def __init__(self, run: FinishedRun, recipe: Recipe | None = None, *, batch_norm: Statistics = "average") -> None:
         self.run, self.recipe, self.batch_norm = run, recipe or run.recipe, batch_norm
         self.learners = tuple(self.recipe.learners)
         if len(self.learners) < 2:
@@ -52,16 +52,17 @@ class Mixer:
 
     @property
     def has_batch_norm(self) -> bool:
-        """Whether the network keeps BatchNorm statistics, which a mix must have recomputed."""
+        """Whether the network keeps BatchNorm statistics."""
         layers = (layer for layer in self._model.modules() if isinstance(layer, _BatchNorm))
         return any(layer.running_mean is not None for layer in layers)
 
     def network(self, shares: Mapping[str, float]) -> Classifier:
         """The mix, in eval mode: always the same object, with other weights each time.
 
-        A learner with a share of 1 is that learner, bit for bit. Any other mix has BatchNorm
-        statistics of its own: recomputed on the training images, in order and without augmentation (Izmailov et al.:
-        Averaging Weights Leads to Wider Optima and Better Generalization, UAI 2018, section 3.2), or averaged.
+        A learner with a share of 1 is that learner, bit for bit. Any other mix has averaged
+        BatchNorm statistics, as Generalist has by default, or such as were recomputed on the training images, in order
+        and without augmentation (Izmailov et al.: Averaging Weights Leads to Wider Optima and Better Generalization,
+        UAI 2018, section 3.2).
 
         Args:
             shares: by learners' names, adding up to 1; learners that are not named have none.
@@ -71,9 +72,15 @@ class Mixer:
         """
         shares = self.checked(shares)
         mix_(self._model.weights(), [(self._weights[name], share) for name, share in shares.items()])
-        if max(shares.values()) < 1.0 and self.has_batch_norm and self.batch_norm == "recompute":
+        if self.statistics_of(shares) == "recompute":
             recompute_batch_norm(self._model, self.data.plain_batches())
         return self._model.eval()
+
+    def statistics_of(self, shares: Mapping[str, float]) -> Statistics | Literal["own"] | None:
+        """Where this mix has its BatchNorm statistics from: `own` for a learner alone, None for a network without."""
+        if not self.has_batch_norm:
+            return None
+        return "own" if max(shares.values()) == 1.0 else self.batch_norm
 
     def checked(self, shares: Mapping[str, float]) -> dict[str, float]:
         """A share for every learner.
@@ -96,7 +103,7 @@ def mixed_network(
     run: FinishedRun,
     shares: Mapping[str, float],
     *,
-    batch_norm: Statistics = "recompute",
+    batch_norm: Statistics = "average",
     recipe: Recipe | None = None,
 ) -> Classifier:
     """One network between a finished run's learners, with BatchNorm statistics of its own.
@@ -107,7 +114,7 @@ def mixed_network(
         run: a run whose weights are there.
         shares: by learners' names, adding up to 1, for example `{"natural": 0.3, "robust": 0.7}`. A share of 1 gives
             that learner, bit for bit.
-        batch_norm: `recompute` on the training images, or `average` like the weights; see `mix_path`.
+        batch_norm: `average` like the weights, or `recompute` on the training images; see `mix_path`.
         recipe: the run's, where its data lies elsewhere now.
 
     Raises:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from robustkit.curves.eps_curve import EpsCurve
@@ -37,3 +39,19 @@ def curve_from(data: Any) -> Curve:
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(f"this {kind} curve is damaged: {type(error).__name__}: {error}.") from error
     return curve
+
+
+def read_curves(path: str | Path) -> dict[str, Curve]:
+    """The curves of a JSON file that `robustkit curves` or `robustkit mix` wrote, by their labels.
+
+    Raises:
+        InputError: there is no such file, or it holds no curves.
+    """
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected JSON with curves, it cannot be read: {error}.") from error
+    curves = data.get("curves") if isinstance(data, Mapping) else None
+    if not isinstance(curves, Mapping):
+        raise InputError(f"{path}: expected JSON with curves, as `robustkit curves` writes it.")
+    return {label: curve_from(curve) for label, curve in curves.items()}
