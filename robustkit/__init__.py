@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from robustkit.engine.listener import Listener as Listener
     from robustkit.engine.results import FinishedRun as FinishedRun
     from robustkit.engine.results import load_run as load_run
+    from robustkit.evaluation.checks.check import Check as Check
+    from robustkit.evaluation.checks.diagnosis import Diagnosis as Diagnosis
+    from robustkit.evaluation.checks.diagnosis import diagnose as diagnose
+    from robustkit.evaluation.checks.record import TrainingRecord as TrainingRecord
     from robustkit.evaluation.evaluator import evaluate as evaluate
     from robustkit.evaluation.measurement import Accuracy as Accuracy
     from robustkit.evaluation.measurement import Measurement as Measurement
@@ -85,6 +89,9 @@ _HOMES = {
     "recipe.manner": ["Manner"],
     "recipe.schema": ["Averaging", "EvaluationRecipe", "LearnerRecipe", "Recipe"],
     "models.files": ["load_model"],
+    "evaluation.checks.check": ["Check"],
+    "evaluation.checks.diagnosis": ["Diagnosis", "diagnose"],
+    "evaluation.checks.record": ["TrainingRecord"],
     "evaluation.evaluator": ["evaluate"],
     "evaluation.measurement": ["Accuracy", "Measurement"],
     "evaluation.outcome": ["Outcome", "Record"],

@@ -1,10 +1,12 @@
-"""`--attack` on the command line: `pgd:eps=8/255,steps=20`, `strong=pgd:eps=8/255`, or `{use: pgd, eps: 8/255}`."""
+"""Components on the command line: `pgd:eps=8/255,steps=20`, `strong=pgd:eps=8/255`, or `{use: pgd, eps: 8/255}`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import cast
 
+from robustkit.components.architecture import Architecture
 from robustkit.components.attack import Attack
 from robustkit.errors import InputError
 from robustkit.plugin.registry import Registry
@@ -32,6 +34,19 @@ def parse_attacks(specs: Sequence[str], registry: Registry) -> dict[str, Attack]
     return attacks
 
 
+def parse_architecture(spec: str, registry: Registry) -> Architecture:
+    """The architecture that `timm:model=resnet18,pretrained=true` or a mapping describes.
+
+    Raises:
+        InputError: the spec cannot be read, there is no such architecture, or its fields are wrong.
+    """
+    architecture, problems = Builder(registry).build(Architecture, _plain(spec.strip(), spec, "MODEL").data)
+    if problems:
+        text = "\n".join(f"MODEL {spec!r}: {problem}" for problem in problems)
+        raise InputError(f"{text} There is no results folder or weights file of this name, either.")
+    return cast(Architecture, architecture)
+
+
 def _parse(spec: str, registry: Registry) -> tuple[str, Attack]:
     matched = _SPEC.fullmatch(spec.strip())
     if matched is None:
@@ -42,22 +57,22 @@ def _parse(spec: str, registry: Registry) -> tuple[str, Attack]:
     return matched["name"] or attack.name, attack
 
 
-def _plain(text: str, spec: str) -> Document:
-    """The attack as a recipe would hold it."""
+def _plain(text: str, spec: str, option: str = "--attack") -> Document:
+    """The component as a recipe would hold it; errors name the option that it came from."""
     if text.startswith("{"):
-        document = parse(text, "--attack")
+        document = parse(text, option)
         if document.problems:
-            raise InputError(f"--attack {spec!r}: {document.problems[0].message}")
+            raise InputError(f"{option} {spec!r}: {document.problems[0].message}")
         return document
     use, _, fields = text.partition(":")
-    document = Document("--attack", data={"use": use})
+    document = Document(option, data={"use": use})
     for word in _split(fields):
         if not re.match(r"\s*[\w.\[\]]+\s*=", word):
-            raise InputError(f"--attack {spec!r}: expected FIELD=VALUE, got {word!r}. Examples: {_EXAMPLES}.")
+            raise InputError(f"{option} {spec!r}: expected FIELD=VALUE, got {word!r}. Examples: {_EXAMPLES}.")
         try:
             override(document, word.strip())
         except InputError as error:
-            raise InputError(f"--attack {spec!r}: {error}") from None
+            raise InputError(f"{option} {spec!r}: {error}") from None
     return document
 
 

@@ -21,6 +21,7 @@ VERBS = (
     "list",
     "evaluate",
     "compare",
+    "doctor",
     "curves",
     "mix",
     "export",

@@ -1,15 +1,21 @@
-"""What `robustkit evaluate` measures: a results folder's networks or one weights file, and the recipe that says how."""
+"""What is measured: a results folder's networks, one weights file or an architecture, and the recipe that says how."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
+from robustkit.attacking.isolation import private_randomness
+from robustkit.cli.attack_spec import parse_architecture
+from robustkit.components.architecture import Architecture
 from robustkit.components.examples import Examples
+from robustkit.components.randomness import derive
 from robustkit.engine.results import FinishedRun
 from robustkit.errors import InputError, WeightsError, did_you_mean, known
-from robustkit.models.classifier import Classifier
+from robustkit.models.classifier import Classifier, build_classifier
 from robustkit.models.files import model_from, read_tensors
 from robustkit.plugin.registry import Registry
 from robustkit.recipe.loader import LOCK, load_recipe
@@ -26,6 +32,23 @@ class Subject:
     recipe: Recipe
     files: Mapping[str, Path]
     registry: Registry
+    others: Mapping[str, Path] = field(default_factory=dict)
+    """Weights files of the results folder's other networks."""
+    run: FinishedRun | None = None
+    """The results folder; None for a file or an architecture."""
+    architecture: Architecture | None = None
+    """What builds the network, where there are no files."""
+
+    def built(self, examples: Examples) -> Classifier:
+        """The architecture's network for these examples, in eval mode; random weights are drawn from the recipe's seed.
+
+        Raises:
+            InputError: there is none, or it cannot take these images.
+        """
+        if self.architecture is None:
+            raise InputError("expected an architecture, got weights files.")
+        with private_randomness(derive(self.recipe.seed, "weights"), torch.device("cpu")):
+            return build_classifier(self.architecture, examples.num_classes, examples.image_shape).eval()
 
     def network(self, name: str, examples: Examples) -> tuple[Classifier, list[str]]:
         """The network, and what is odd about measuring it on these examples.
@@ -34,7 +57,7 @@ class Subject:
             WeightsError: its file is damaged.
             InputError: it was made for other images or another number of classes.
         """
-        path = self.files[name]
+        path = {**self.others, **self.files}[name]
         tensors, header = read_tensors(path)
         model = model_from(tensors, header, str(path), self.registry)
         made_for = tuple(header["image_shape"]), len(header["class_names"])
@@ -50,9 +73,23 @@ class Subject:
 
 
 def open_subject(
-    source: Path, overrides: Sequence[str], *, data: str | None, network: str | None, registry: Registry
+    source: str | Path,
+    overrides: Sequence[str],
+    *,
+    data: str | None,
+    network: str | None,
+    registry: Registry,
+    architectures: bool = False,
 ) -> Subject:
     """Find the networks and the recipe.
+
+    Args:
+        source: a results folder, a weights file, or an architecture as `timm:model=resnet18,pretrained=true`.
+        overrides: `path=value` words for the recipe.
+        data: a recipe to use instead of the run's.
+        network: which of a results folder's networks; None for the global one.
+        registry: where components are looked up.
+        architectures: whether the source may be one.
 
     Raises:
         InputError: it is not clear what to measure on, or an override has no effect on a measurement.
@@ -64,16 +101,31 @@ def open_subject(
             raise InputError(
                 f"override {word!r}: has no effect on an evaluation.{did_you_mean(first, _SECTIONS)} {known(_SECTIONS)}"
             )
-    if source.is_dir():
-        run = FinishedRun(source, registry)
-        files = _files_of(run, network or "global")
-    elif source.is_file():
-        if network is not None:
-            raise InputError(f"--network chooses among the networks of a results folder; {source} is one network.")
-        files = {str(read_tensors(source)[1].get("network", source.stem)): source}
-    else:
+    path = Path(source)
+    described = architectures and str(source).lstrip().startswith("{")
+    if network is not None and (described or not path.is_dir() and (architectures or path.is_file())):
+        raise InputError(f"--network chooses among the networks of a results folder; {source} is one network.")
+    if not described and path.is_dir():
+        run = FinishedRun(path, registry)
+        files, everyone = _files_of(run, network or "global"), _files_of(run, ALL)
+        others = {name: file for name, file in everyone.items() if name not in files}
+        return Subject(load_recipe(data or _lock_of(path), *overrides, registry=registry), files, registry, others, run)
+    if not described and path.is_file():
+        files = {str(read_tensors(path)[1].get("network", path.stem)): path}
+        return Subject(load_recipe(data or _lock_of(path), *overrides, registry=registry), files, registry)
+    if not architectures or _looks_like_a_path(str(source)):
         raise WeightsError(f"{source}: there is no such results folder or weights file.")
-    return Subject(load_recipe(data or _lock_of(source), *overrides, registry=registry), files, registry)
+    architecture = parse_architecture(str(source), registry)
+    if data is None:
+        raise InputError(f"{source} is an architecture: name the recipe whose dataset to use, --data RECIPE.")
+    recipe = load_recipe(data, *overrides, registry=registry)
+    return Subject(recipe, {}, registry, architecture=architecture)
+
+
+def _looks_like_a_path(source: str) -> bool:
+    """Rather than an architecture with its fields."""
+    name = source.partition(":")[0]
+    return not source.startswith("{") and ("/" in name or name.endswith(".safetensors"))
 
 
 def _lock_of(source: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from robustkit.attacking.isolation import modes_restored, private_randomness
 from robustkit.components.attack import Attack, Budget
 from robustkit.components.examples import Examples
 from robustkit.components.randomness import derive
-from robustkit.errors import AttackError, InputError
+from robustkit.errors import AttackError, InputError, did_you_mean, known
 from robustkit.evaluation.checks import (
     attack_list,
     gradient_free,
@@ -91,7 +91,7 @@ class Diagnosis:
     @property
     def status(self) -> Status:
         """The worst status of all checks."""
-        return min((check.status for check in self.checks), key=_ORDER.index)
+        return min((check.status for check in self.checks), key=_ORDER.index, default="skipped")
 
     def __getitem__(self, name: str) -> Check:
         """The check of this name."""
@@ -126,6 +126,7 @@ def diagnose(
     attacks: Mapping[str, Attack] | None = None,
     others: Mapping[str, nn.Module] | None = None,
     record: TrainingRecord | None = None,
+    checks: Sequence[str] | None = None,
     seed: int = 0,
     batch_size: int = 500,
     registry: Registry | None = None,
@@ -142,19 +143,21 @@ def diagnose(
         attacks: those it is evaluated by, which are checked too; by the names findings use.
         others: further networks for the same images, for transfer attacks.
         record: of its training.
+        checks: only those of these names; by default all.
         seed: of everything random.
         batch_size: examples at a time.
         registry: where the reference attacks (pgd, noise, square) are looked up; by default the installed plugins.
         report: told about progress.
 
     Raises:
-        InputError: there are no examples, the budget is 0, or the model's output is not (N, K).
+        InputError: there are no examples, the budget is 0, the model's output is not (N, K), or a check is unknown.
         PluginError: a reference attack is not installed.
         ComponentError: a reference attack cannot have this budget.
     """
     if len(examples) == 0 or budget.eps <= 0 or batch_size < 1:
         got = f"{len(examples)} examples, eps {budget.eps:g} and batch_size {batch_size}"
         raise InputError(f"expected examples, a radius above 0 and a batch_size of at least 1, got {got}.")
+    rules = chosen_rules(checks)
     attacks, device = attacks or {}, next(model.parameters(), torch.zeros(())).device
     with _left_as_it_was(model), private_randomness(derive(seed, "doctor"), device):
         examined = Examination(
@@ -168,12 +171,27 @@ def diagnose(
             batch_size=batch_size,
             registry=registry,
         )
-        checks = []
-        for rule in RULES:
-            checks.append(rule.result(_measured(rule, examined)))
+        found = []
+        for rule in rules:
+            found.append(rule.result(_measured(rule, examined)))
             if report is not None:
                 report(rule.name, len(examples), len(examples))
-    return Diagnosis(tuple(checks), badge(attacks) if attacks else None, budget, len(examples))
+    return Diagnosis(tuple(found), badge(attacks) if attacks else None, budget, len(examples))
+
+
+def chosen_rules(names: Sequence[str] | None) -> tuple[Rule, ...]:
+    """The checks of these names, in their own order; all for None.
+
+    Raises:
+        InputError: there is no such check.
+    """
+    if names is None:
+        return RULES
+    there = [rule.name for rule in RULES]
+    for name in names:
+        if name not in there:
+            raise InputError(f"there is no check {name!r}.{did_you_mean(name, there)} {known(there, limit=40)}")
+    return tuple(rule for rule in RULES if rule.name in names)
 
 
 def _measured(rule: Rule, examined: Examination) -> Finding:

@@ -168,7 +168,7 @@ class Examination:
     def white_box(self) -> Tensor:
         """(N,), bool: right under all gradient attacks that were tried, on the margin too."""
         left = self.reference & self.restarted & self.longer & self.single_step
-        return self.standing("margin", self.pgd(loss="margin"), left)
+        return self.standing("margin", self.pgd(loss="margin", restarts=3), left)
 
     def uniform(self, purpose: str, radius: float) -> Tensor:
         """All images with uniform noise in +-radius on each pixel, in [0, 1]."""

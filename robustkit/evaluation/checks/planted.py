@@ -79,7 +79,8 @@ def _in_ball(examined: Examination, images: Tensor, name: str, share: float, *, 
     noise = (noise.sign() if corner else noise).to(images.device)
     if examined.budget.norm != "Linf":
         noise = noise / distances(noise, examined.budget).reshape(-1, *[1] * (images.ndim - 1))
-    return (images + share * examined.budget.eps * noise).clamp(0.0, 1.0)
+    moved: Tensor = (images + share * examined.budget.eps * noise).clamp(0.0, 1.0)
+    return moved
 
 
 def plant(examined: Examination, last: nn.Linear, images: Tensor) -> tuple[Planted, Tensor]:
@@ -109,7 +110,8 @@ def _least_squares(spread: Tensor, away: Tensor) -> Tensor:
     solved = point - wide.transpose(1, 2) @ torch.linalg.solve(inner, wide @ point)
     directions = solved.squeeze(2)
     lengths: Tensor = directions.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    return (directions / lengths).to(spread.dtype)
+    scaled: Tensor = directions / lengths
+    return scaled.to(spread.dtype)
 
 
 @rule(

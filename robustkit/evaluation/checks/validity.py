@@ -36,13 +36,17 @@ def predictions_repeat(examined: Examination) -> Finding:
     source="ZOO-Attack#2, nn_robust_attacks#3, auto-attack#44",
 )
 def survives_8_bits(examined: Examination) -> Finding:
-    """The reference attack's images rounded to multiples of 1/255.
+    """The reference attack's worst images rounded to multiples of 1/255.
 
-    Source: ZOO-Attack#2, auto-attack#44. Cost: one forward.
+    Source: ZOO-Attack#2, auto-attack#44. Cost: one PGD of those that are broken.
     """
     if not bool(examined.natural.any()):
         return skipped("no example is classified right")
-    rounded = examined.natural & examined.right((examined.adversarial * 255).round() / 255)
+    # The first misclassified image lies barely beyond the boundary; rounding is to be judged on the worst one.
+    broken = examined.natural & ~examined.reference
+    worst = examined.perturbed("8 bits", examined.pgd(keep="best"), broken)
+    images = torch.where(broken.reshape(-1, 1, 1, 1), worst, examined.adversarial)
+    rounded = examined.natural & examined.right((images * 255).round() / 255)
     gain = (int(rounded.sum()) - int(examined.reference.sum())) / len(examined)
     shares = [100 * float(right.float().mean()) for right in (examined.reference, rounded)]
     return graded(gain, f"{shares[0]:.1f} % robust, {shares[1]:.1f} % in 8 bits", warn=0.02, fail=0.10)
