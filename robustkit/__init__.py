@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from robustkit.attacking.door import perturb as perturb
+    from robustkit.attacking.replay import Replay as Replay
     from robustkit.attacking.streams import Streams as Streams
     from robustkit.attacking.streams import example_streams as example_streams
     from robustkit.attacking.streams import using_streams as using_streams
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from robustkit.components.attack import Attack as Attack
     from robustkit.components.attack import Budget as Budget
     from robustkit.components.augmentation import Augmentation as Augmentation
+    from robustkit.components.bench import Bench as Bench
     from robustkit.components.clock import Clock as Clock
     from robustkit.components.dataset import Dataset as Dataset
     from robustkit.components.examples import Examples as Examples
@@ -69,6 +71,7 @@ _HOMES = {
     "components.architecture": ["Architecture", "Normalization"],
     "components.attack": ["Attack", "Budget"],
     "components.augmentation": ["Augmentation"],
+    "components.bench": ["Bench"],
     "components.clock": ["Clock"],
     "components.dataset": ["Dataset"],
     "components.examples": ["Examples", "TensorExamples"],
@@ -80,6 +83,7 @@ _HOMES = {
     "components.strategy": ["Strategy"],
     "components.weights": ["LearnerWeights", "Weights"],
     "attacking.door": ["perturb"],
+    "attacking.replay": ["Replay"],
     "attacking.streams": ["Streams", "example_streams", "using_streams"],
     "models.classifier": ["Classifier"],
     "plugin.manager": ["Plugins"],

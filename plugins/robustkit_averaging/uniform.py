@@ -27,11 +27,11 @@ class WA(Aggregator):
     def update(self, clock: Clock, merged: Weights, learners: Mapping[str, LearnerWeights]) -> None:
         """Take the learners' mean into the average; the first of its batches starts it."""
         earlier = max(0, clock.step - (self.start_epoch - 1) * clock.batches - 1)
-        _join(merged, learners, earlier)
+        join(merged, learners, earlier)
 
     def problems_in_run(self, learners: Sequence[str], epochs: int) -> Iterable[Problem]:
         """A start past the end of the run."""
-        yield from _late_start(self.start_epoch, epochs)
+        yield from late_start(self.start_epoch, epochs)
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class SWA(Aggregator):
     def update(self, clock: Clock, merged: Weights, learners: Mapping[str, LearnerWeights]) -> None:
         """Follow the learners before the first snapshot; then take a snapshot in where one is due."""
         if clock.progress < self.start_epoch:
-            _join(merged, learners, 0)
+            join(merged, learners, 0)
         elif clock.batch == clock.batches and (clock.epoch - self.start_epoch) % self.every_epochs == 0:
             statistics = batch_norm_statistics(merged)
             averaged = {name: tensor for name, tensor in merged.items() if name not in statistics}
-            _join(averaged, learners, (clock.epoch - self.start_epoch) // self.every_epochs)
+            join(averaged, learners, (clock.epoch - self.start_epoch) // self.every_epochs)
 
     def recomputes_batch_norm(self, clock: Clock) -> bool:
         """At the ends of epochs, from the first snapshot on."""
@@ -65,15 +65,16 @@ class SWA(Aggregator):
 
     def problems_in_run(self, learners: Sequence[str], epochs: int) -> Iterable[Problem]:
         """A start past the end of the run."""
-        yield from _late_start(self.start_epoch, epochs)
+        yield from late_start(self.start_epoch, epochs)
 
 
-def _join(merged: Weights, learners: Mapping[str, LearnerWeights], earlier: int) -> None:
-    """Take the learners' mean into a mean of so many earlier ones; 0 earlier ones are forgotten."""
+def join(merged: Weights, learners: Mapping[str, LearnerWeights], earlier: int) -> None:
+    """Take the learners' mean into a mean of so many earlier ones; with 0 earlier ones `merged` becomes that mean."""
     share = 1.0 / (len(learners) * (earlier + 1))
     mix_(merged, [(learner, share) for learner in learners.values()], keep=earlier / (earlier + 1))
 
 
-def _late_start(start_epoch: int, epochs: int) -> Iterable[Problem]:
+def late_start(start_epoch: int, epochs: int) -> Iterable[Problem]:
+    """A start past the end of the run."""
     if start_epoch > epochs:
         yield Problem(("start_epoch",), f"expected an epoch of this run, 1 to {epochs}, got {start_epoch}.")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import torch
 from torch import Tensor
 
-from robustkit.components.aggregator import Aggregator
+from robustkit.components.aggregator import Aggregator, Need
 from robustkit.components.clock import Clock
 from robustkit.components.weights import LearnerWeights, Weights
 from robustkit.errors import Problem
+from robustkit.testing.bench import TinyBench
 from robustkit.testing.component import ComponentSuite
 
 
@@ -42,22 +44,22 @@ class AggregatorSuite(ComponentSuite):
         )
 
     def test_never_changes_learners(self) -> None:
-        """`update` leaves every tensor that learners offer as it was, raw weights and moving averages."""
+        """`update` and `settle` leave every tensor that learners offer as it was, raw weights and moving averages."""
         for run in self._runs():
             for _ in run:
                 before = run.offered()
-                self.aggregator.update(run.clock, run.merged, run.learners)
+                run.merge(self.aggregator)
                 same = all(map(torch.equal, before, run.offered()))
-                assert same, f"update changed a learner's weights at {run.clock}."
+                assert same, f"a learner's weights were changed at {run.clock}."
 
     def test_keeps_names_shapes_and_types(self) -> None:
         """`merged` keeps its tensors: they are changed in place, stay finite, and none is added or left out."""
         for run in self._runs():
             before = {name: (id(tensor), tensor.shape, tensor.dtype) for name, tensor in run.merged.items()}
             for _ in run:
-                self.aggregator.update(run.clock, run.merged, run.learners)
+                run.merge(self.aggregator)
                 after = {name: (id(tensor), tensor.shape, tensor.dtype) for name, tensor in run.merged.items()}
-                assert after == before, "update must change the tensors of `merged` in place and keep their types."
+                assert after == before, "the tensors of `merged` must be changed in place and keep their types."
                 for name, tensor in run.merged.items():
                     assert tensor.isfinite().all(), f"{name} is no longer finite at {run.clock}."
 
@@ -66,9 +68,17 @@ class AggregatorSuite(ComponentSuite):
         for run in self._runs(moving=False):
             expected = {name: tensor.clone() for name, tensor in run.merged.items()}
             for _ in run:
-                self.aggregator.update(run.clock, run.merged, run.learners)
+                run.merge(self.aggregator)
                 for name, tensor in run.merged.items():
                     torch.testing.assert_close(tensor, expected[name], msg=f"{name} moved away from equal weights.")
+
+    def test_finds_plain_data(self) -> None:
+        """What `settle` returns is a mapping that JSON gives back as it was: it is kept in metrics and checkpoints."""
+        for run in self._runs():
+            for _ in run:
+                run.merge(self.aggregator)
+                text = json.dumps(dict(run.bench.found), allow_nan=False)
+                assert json.loads(text) == run.bench.found, f"JSON does not give {run.bench.found!r} back as it was."
 
     def test_never_averages_integers(self) -> None:
         """Integer tensors (BatchNorm's counters) hold what they held, or exactly what some learner holds."""
@@ -76,7 +86,7 @@ class AggregatorSuite(ComponentSuite):
             for _ in run:
                 held = [run.merged, *(weights for learner in run.learners.values() for weights in _states_of(learner))]
                 allowed = [weights["bn.num_batches_tracked"].item() for weights in held]
-                self.aggregator.update(run.clock, run.merged, run.learners)
+                run.merge(self.aggregator)
                 found = run.merged["bn.num_batches_tracked"].item()
                 assert found in allowed, f"num_batches_tracked became {found}, which no learner holds: {allowed}."
 
@@ -85,21 +95,24 @@ class AggregatorSuite(ComponentSuite):
         for whole, resumed in zip(self._runs(), self._runs(), strict=True):
             for _ in whole:
                 next(resumed)
-                self.aggregator.update(whole.clock, whole.merged, whole.learners)
-                dataclasses.replace(self.aggregator).update(resumed.clock, resumed.merged, resumed.learners)
+                resumed.bench.found = json.loads(json.dumps(resumed.bench.found))
+                whole.merge(self.aggregator)
+                resumed.merge(dataclasses.replace(self.aggregator))
                 for name, tensor in whole.merged.items():
                     same = torch.equal(tensor, resumed.merged[name])
                     assert same, f"{name} depends on what the object saw before {whole.clock}, or on chance."
 
     def test_answers_by_the_clock(self) -> None:
-        """Redistribution and BatchNorm are decided by the clock alone: True or False, the same when asked again."""
+        """Settling, dealing out and BatchNorm are decided by the clock alone: True or False, the same asked again."""
         for epoch in range(1, self.epochs + 1):
             for batch in (0, 1, 2):
                 clock = Clock(self.epochs, 2, epoch, batch)
-                for question in ("redistributes", "recomputes_batch_norm"):
+                for question in ("redistributes", "recomputes_batch_norm", "settles"):
                     answers = [getattr(self.aggregator, question)(clock) for _ in range(2)]
                     answers.append(getattr(dataclasses.replace(self.aggregator), question)(clock))
                     assert answers in ([True] * 3, [False] * 3), f"{question} answers {answers} at {clock}."
+        unknown = self.aggregator.needs - set(get_args(Need))
+        assert not unknown, f"needs names {unknown}, known are {get_args(Need)}."
         assert isinstance(self.aggregator.resets_optimizers, bool), "resets_optimizers must be True or False."
 
     def _problems(self, count: int) -> list[Problem]:
@@ -127,6 +140,7 @@ class _SimulatedRun:
         self.learners = {
             name: LearnerWeights(self._copy(), self._copy() if place % 2 else None) for place, name in enumerate(names)
         }
+        self.bench = TinyBench(self._copy())
         for place, weights in enumerate(self._all_weights()):
             weights["bn.num_batches_tracked"] += 10 * (2**place) if moving else 0
 
@@ -143,6 +157,12 @@ class _SimulatedRun:
             weights["bn.num_batches_tracked"] += 1
             for name in ("weight", "bn.running_mean", "bn.running_var"):
                 weights[name] *= 0.5 + torch.rand(weights[name].shape, generator=self.generator)
+
+    def merge(self, aggregator: Aggregator) -> None:
+        """What the engine does after a batch."""
+        aggregator.update(self.clock, self.merged, self.learners)
+        if aggregator.settles(self.clock):
+            self.bench.found = aggregator.settle(self.clock, self.merged, self.learners, self.bench)
 
     def offered(self) -> list[Tensor]:
         """A copy of every tensor of every learner."""

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from robustkit_averaging import SWA, WA, Single, Unmerged
+from robustkit_attacks import FGSM
+from robustkit_averaging import (
+    EMA,
+    SWA,
+    WA,
+    CoordinateMedian,
+    Fisher,
+    LearnedMix,
+    Redistribute,
+    Single,
+    Soup,
+    TaskArithmetic,
+    Unmerged,
+)
 from robustkit_generalist import Generalist
 
 from robustkit.components.schedule import Linear
@@ -22,6 +35,22 @@ AGGREGATORS = [
     WA(start_epoch=3),
     SWA(),
     SWA(start_epoch=2, every_epochs=2),
+    EMA(decay=0.9),
+    EMA(decay=0.9, start_epoch=3, warm_up=False),
+    Soup(choice="uniform"),
+    Soup(every_epochs=4),
+    Soup(attack=FGSM(eps=0.1), robust_weight=0.25, batch_norm="average"),
+    CoordinateMedian(),
+    CoordinateMedian(batch_norm="average"),
+    TaskArithmetic(scale=0.4),
+    TaskArithmetic(scale={"first": 0.5, "second": -0.25}, batch_norm="average"),
+    Fisher(),
+    Fisher(
+        attacks={"first": FGSM(eps=0.1)}, importance={"second": 2.0}, examples=5, every_epochs=4, batch_norm="average"
+    ),
+    LearnedMix(attack=FGSM(eps=0.1), grid=3),
+    LearnedMix(attack=FGSM(eps=0.1), robust_weight=0.9, grid=2, every_epochs=2, start_epoch=2, batch_norm="average"),
+    Redistribute(merge=LearnedMix(attack=FGSM(eps=0.1), grid=3, every_epochs=4), start_epoch=2, every_epochs=2),
     Single(),
     Unmerged(learner="first"),
     Unmerged(learner="third"),

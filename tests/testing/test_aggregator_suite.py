@@ -125,3 +125,49 @@ def test_finds_an_aggregator_that_is_never_run():
     found = failures(AggregatorSuite, broken(Median.update, problems_in_run=problems_in_run))
     assert list(found) == ["test_accepts_some_learners"]
     assert "set `learners` in the suite:\nlearner: there is no such learner." in found["test_accepts_some_learners"]
+
+
+def settling(settle, **members):
+    """A frozen aggregator that does nothing but settle, after every batch."""
+    return broken(lambda *_: None, settles=lambda self, clock: True, settle=settle, **members)
+
+
+def test_finds_a_learner_changed_while_settling():
+    def settle(self, clock, merged, learners, bench):
+        first(learners)["weight"].mul_(0.99)
+        return {}
+
+    assert "test_never_changes_learners" in failures(AggregatorSuite, settling(settle))
+
+
+def test_finds_findings_that_json_cannot_give_back():
+    for found in ({"shares": (0.5, 0.5)}, {"score": float("nan")}, {"weight": torch.zeros(1)}, {1: 0.5}):
+        aggregator = settling(lambda self, clock, merged, learners, bench, found=found: found)
+        assert "test_finds_plain_data" in failures(AggregatorSuite, aggregator)
+    aggregator = settling(lambda self, clock, merged, learners, bench: {"shares": [0.5, 0.5]})
+    assert failures(AggregatorSuite, aggregator) == {}
+
+
+def test_finds_what_is_kept_between_settlings():
+    seen = []
+
+    def settle(self, clock, merged, learners, bench):
+        seen.append(clock.step)
+        merged["weight"].mul_(1 + 0.01 * len(seen))
+        return {}
+
+    assert "test_keeps_no_state" in failures(AggregatorSuite, settling(settle))
+
+
+def test_what_is_found_may_be_relied_on():
+    def settle(self, clock, merged, learners, bench):
+        count = bench.found.get("count", 0) + 1
+        mix_(merged, [(first(learners), 1 / count)], keep=1 - 1 / count)
+        return {"count": count, "score": bench.measure(merged)["natural"]}
+
+    assert failures(AggregatorSuite, settling(settle)) == {}
+
+
+def test_finds_an_unknown_need():
+    aggregator = settling(lambda *_: {}, needs=property(lambda self: frozenset({"test examples"})))
+    assert "test examples" in failures(AggregatorSuite, aggregator)["test_answers_by_the_clock"]

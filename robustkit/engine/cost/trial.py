@@ -124,12 +124,13 @@ def _moments(run: Run) -> Iterator[tuple[int, int]]:
     """Epochs, and batches done in them, evenly over the run: multiples of the golden ratio, modulo its length.
 
     Moments at which BatchNorm is recomputed for the learners are passed over: they are rare, dear, and counted apart.
+    So are those at which an aggregator measures before it merges, which are not counted.
     """
     total = run.clock.epochs * run.clock.batches
     for number in itertools.count(1):
         epoch, batch = divmod(int(number * 0.6180339887498949 % 1 * total), run.clock.batches)
         after = Clock(run.clock.epochs, run.clock.batches, epoch + 1, batch + 1)
         aggregator = run.recipe.aggregator
-        dear = aggregator.redistributes(after) and aggregator.recomputes_batch_norm(after)
+        dear = aggregator.redistributes(after) and aggregator.recomputes_batch_norm(after) or aggregator.settles(after)
         if not dear or number % 100 == 0:
             yield epoch + 1, batch
