@@ -34,7 +34,7 @@ python_maximum_signature_line_length = 88
 nitpicky = True
 # What other packages document is named here, not linked: the build reaches no network.
 nitpick_ignore_regex = [
-    ("py:.*", r"(torch|numpy|pathlib|collections|typing|pluggy|importlib|annotated_types|types|abc)\..*"),
+    ("py:.*", r"(torch|numpy|matplotlib|pathlib|collections|typing|pluggy|importlib|annotated_types|types|abc)\..*"),
     # Types from inside robustkit that a public signature names without being public themselves.
     ("py:.*", r"robustkit\.[a-z_]+\..*"),
     ("py:.*", r"(Path|Tensor|Module|Traversable|Any|Ellipsis|optional|Parameter)"),

@@ -37,6 +37,20 @@ if TYPE_CHECKING:
     from robustkit.components.strategy import Strategy as Strategy
     from robustkit.components.weights import LearnerWeights as LearnerWeights
     from robustkit.components.weights import Weights as Weights
+    from robustkit.curves.eps_curve import EpsCurve as EpsCurve
+    from robustkit.curves.eps_curve import eps_curve as eps_curve
+    from robustkit.curves.loss_surface import LossSurface as LossSurface
+    from robustkit.curves.loss_surface import loss_surface as loss_surface
+    from robustkit.curves.mix_path import Mix as Mix
+    from robustkit.curves.mix_path import MixPath as MixPath
+    from robustkit.curves.mix_path import mix_path as mix_path
+    from robustkit.curves.mixing import mixed_network as mixed_network
+    from robustkit.curves.reading import read_curves as read_curves
+    from robustkit.curves.steps_curve import StepsCurve as StepsCurve
+    from robustkit.curves.steps_curve import steps_curve as steps_curve
+    from robustkit.curves.trade_off import Trace as Trace
+    from robustkit.curves.trade_off import TradeOff as TradeOff
+    from robustkit.curves.trade_off import trade_off as trade_off
     from robustkit.engine.launch import run as run
     from robustkit.engine.listener import Listener as Listener
     from robustkit.engine.results import FinishedRun as FinishedRun
@@ -65,6 +79,12 @@ if TYPE_CHECKING:
     from robustkit.recipe.schema import EvaluationRecipe as EvaluationRecipe
     from robustkit.recipe.schema import LearnerRecipe as LearnerRecipe
     from robustkit.recipe.schema import Recipe as Recipe
+    from robustkit.reporting.drawing.eps_plot import draw_eps_curve as draw_eps_curve
+    from robustkit.reporting.drawing.mix_plot import draw_mix_path as draw_mix_path
+    from robustkit.reporting.drawing.steps_plot import draw_steps_curve as draw_steps_curve
+    from robustkit.reporting.drawing.style import svg as svg
+    from robustkit.reporting.drawing.surface_plot import draw_loss_surface as draw_loss_surface
+    from robustkit.reporting.drawing.trade_off_plot import draw_trade_off as draw_trade_off
 
 _HOMES = {
     "components.aggregator": ["Aggregator"],
@@ -104,6 +124,19 @@ _HOMES = {
     "engine.launch": ["run"],
     "engine.listener": ["Listener"],
     "engine.results": ["FinishedRun", "load_run"],
+    "curves.eps_curve": ["EpsCurve", "eps_curve"],
+    "curves.loss_surface": ["LossSurface", "loss_surface"],
+    "curves.mix_path": ["Mix", "MixPath", "mix_path"],
+    "curves.mixing": ["mixed_network"],
+    "curves.reading": ["read_curves"],
+    "curves.steps_curve": ["StepsCurve", "steps_curve"],
+    "curves.trade_off": ["Trace", "TradeOff", "trade_off"],
+    "reporting.drawing.eps_plot": ["draw_eps_curve"],
+    "reporting.drawing.mix_plot": ["draw_mix_path"],
+    "reporting.drawing.steps_plot": ["draw_steps_curve"],
+    "reporting.drawing.style": ["svg"],
+    "reporting.drawing.surface_plot": ["draw_loss_surface"],
+    "reporting.drawing.trade_off_plot": ["draw_trade_off"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)  # noqa: PLE0605
