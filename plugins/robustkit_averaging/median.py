@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from robustkit import Aggregator, Clock, LearnerWeights, Weights
-from robustkit.components.weights import copy_, floating
-from robustkit_averaging.mixing import Statistics, at_the_end, to_merge
+from robustkit.components.weights import floating
+from robustkit_averaging.mixing import Statistics, at_the_end, copy_counters, to_merge
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,9 @@ class CoordinateMedian(Aggregator):
         if not at_the_end(clock):
             return
         merged = to_merge(merged, self.batch_norm)
-        averaged = set(floating(merged))
-        copy_({name: merged[name] for name in merged if name not in averaged}, next(iter(learners.values())))
+        copy_counters(merged, learners)
         last = len(learners) - 1
-        for name in averaged:
+        for name in floating(merged):
             ordered = torch.stack([learner[name] for learner in learners.values()]).sort(0).values
             torch.lerp(ordered[last // 2], ordered[(last + 1) // 2], 0.5, out=merged[name])
 

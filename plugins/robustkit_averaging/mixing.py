@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
+import torch
+
 from robustkit import Clock, LearnerWeights, Weights
-from robustkit.components.weights import batch_norm_statistics, mix_
+from robustkit.components.weights import batch_norm_statistics, floating, mix_
 from robustkit.errors import Path, Problem, did_you_mean, known
 
 Statistics: TypeAlias = Literal["recompute", "average"]
@@ -34,6 +36,14 @@ def mixed(learners: Mapping[str, LearnerWeights], shares: Mapping[str, float]) -
     found = {name: tensor.clone() for name, tensor in next(iter(learners.values())).items()}
     mix_(found, [(learners[name], share) for name, share in shares.items()])
     return found
+
+
+@torch.no_grad()
+def copy_counters(merged: Weights, learners: Mapping[str, LearnerWeights]) -> None:
+    """Integer tensors (BatchNorm's counters) become the first learner's."""
+    first = next(iter(learners.values()))
+    for name in merged.keys() - floating(merged):
+        merged[name].copy_(first[name])
 
 
 def equal_shares(members: Sequence[str]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from robustkit import Aggregator, Bench, Clock, LearnerWeights, Weights
 from robustkit.components.aggregator import Need
 from robustkit.components.weights import batch_norm_statistics, copy_, floating, mix_
 from robustkit.errors import Problem
-from robustkit_averaging.mixing import Statistics, at_the_end, unknown_learners
+from robustkit_averaging.mixing import Statistics, at_the_end, copy_counters, unknown_learners
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class TaskArithmetic(Aggregator):
         """Add the scaled ways up; nothing is found."""
         statistics = {name: merged[name] for name in batch_norm_statistics(merged)}
         moved = {name: merged[name] for name in floating(merged) if name not in statistics}
-        copy_({name: merged[name] for name in merged.keys() - floating(merged)}, next(iter(learners.values())))
+        copy_counters(merged, learners)
         copy_(moved, bench.initial)
         for name, scale in self._scales(list(learners)).items():
             ways = {key: learners[name][key] - bench.initial[key] for key in moved}
             mix_(moved, [(ways, scale)], keep=1.0)
-        if self.batch_norm == "average":
+        if self.batch_norm == "average" and statistics:
             mix_(statistics, [(learner, 1.0 / len(learners)) for learner in learners.values()])
         return {}
 

@@ -104,7 +104,8 @@ class RunBench(Bench):
         if self._own is None:
             self._own = copy.deepcopy(self._model).eval()
         copy_(self._own.weights(), weights)
-        return self._own, dict(self._own.network.named_parameters())
+        named = self._own.network.named_parameters()
+        return self._own, {name: tensor for name, tensor in named if tensor.requires_grad}
 
 
 def _common(starts: Mapping[str, Weights], aggregator: Aggregator) -> Weights:
