@@ -1,53 +1,12 @@
-"""Small networks on the digits, trained in seconds: one robust, one not, and one attack radius between."""
+"""The networks that defences are planted in, trained once a session."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
-import torch
-from torch import nn
-
-from robustkit import Examples, make, perturb
-from robustkit.models.classifier import build_classifier
-
-EPS = 0.1
-
-
-def trained(seed: int, *, eps: float, epochs: int) -> nn.Module:
-    """A small network: adversarially trained with radius eps, or naturally where it is 0."""
-    train = make("dataset", "digits").load("train")  # type: ignore[attr-defined]
-    attack = make("attack", "pgd", eps=eps, steps=4, step_size=eps / 2, keep="last") if eps else None
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = build_classifier(make("architecture", "small-cnn", width=12), 10, train.image_shape)  # type: ignore[arg-type]
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
-        steps = epochs * (len(train) // 64)
-        rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, 2.0 * (1 - step / steps)))
-        for _ in range(epochs):
-            for indices in torch.randperm(len(train)).split(64)[:-1]:
-                images, labels = train.images(indices), train.labels[indices]
-                if attack is not None:
-                    images = perturb(attack, model, images, labels)  # type: ignore[arg-type]
-                optimizer.zero_grad()
-                nn.functional.cross_entropy(model.train()(images), labels).backward()
-                optimizer.step()
-                rate.step()
-    return model.eval()
-
-
-@dataclass(frozen=True)
-class Ward:
-    """What defences are planted in."""
-
-    robust: nn.Module
-    weak: nn.Module
-    examples: Examples
+from doctor_parts import Ward, planted_ward
 
 
 @pytest.fixture(scope="session")
 def ward() -> Ward:
-    """A robust and a weak network, and 200 test examples; not to be changed."""
-    test = make("dataset", "digits").load("test")  # type: ignore[attr-defined]
-    examples = test.subset(torch.arange(200))
-    return Ward(trained(1, eps=2 * EPS, epochs=6), trained(1, eps=0.0, epochs=3), examples)
+    """A robust and a weak network; not to be changed."""
+    return planted_ward(1)

@@ -188,6 +188,19 @@ def with_batch_statistics(network: nn.Module) -> nn.Module:
     return network
 
 
+class Sociable(nn.Module):
+    """Takes no image alone."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        if len(images) == 1:
+            raise ValueError("expected more than 1 image")
+        return self.network(images)
+
+
 class Counting(nn.Module):
     """Changes a buffer with each image it sees."""
 

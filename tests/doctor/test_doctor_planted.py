@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import EPS, Ward
 from defences import (
     BetweenBytes,
     Counting,
@@ -22,6 +21,7 @@ from defences import (
     Rippled,
     Rounded,
     Scaled,
+    Sociable,
     Softmax,
     Stubborn,
     Undefined,
@@ -33,26 +33,12 @@ from defences import (
     only_on_grid,
     with_batch_statistics,
 )
+from doctor_parts import EPS, Ward, named
 from faulty_attacks import Forgetful, Overshoot
 from torch import nn
 
-from robustkit import Attack, Budget, make
-from robustkit.evaluation.checks.diagnosis import RULES, Diagnosis, diagnose
-from robustkit.evaluation.checks.record import TrainingRecord
-
-
-def named(name: str, **fields: Any) -> Attack:
-    attack = make("attack", name, **{"eps": EPS, **fields})
-    assert isinstance(attack, Attack)
-    return attack
-
-
-def CLEAN_ATTACKS() -> Mapping[str, Attack]:  # noqa: N802
-    return {
-        "apgd-ce": named("apgd-ce"),
-        "apgd-dlr": named("apgd-dlr"),
-        "square": named("square", queries=1000),
-    }
+from robustkit import Budget, Diagnosis, TrainingRecord, diagnose
+from robustkit.evaluation.checks.diagnosis import RULES
 
 
 @dataclass(frozen=True)
@@ -101,6 +87,7 @@ PLANTED = [
     Planted("modules-in-eval-mode", "deaf to eval()", lambda ward: Stubborn(copy.deepcopy(ward.robust))),
     Planted("batch-independent", "stale mode", lambda ward: with_batch_statistics(copy.deepcopy(ward.robust))),
     Planted("batch-independent", "deaf to eval()", lambda ward: Stubborn(copy.deepcopy(ward.robust))),
+    Planted("batch-independent", "never alone", lambda ward: Sociable(ward.robust)),
     Planted("deterministic", "noise at inference", lambda ward: Noisy(ward.robust)),
     Planted("no-optimization-inside", "purification", lambda ward: Purified(ward.robust)),
     Planted("gradients-exist", "no graph", lambda ward: Detached(ward.robust)),
@@ -151,6 +138,9 @@ PLANTED = [
         options=record(report={"networks": {"global": {"natural": counted(90), "pgd": counted(30, 50)}}}),
     ),
     Planted("report-is-complete", "robust only", options=record(report={"networks": {"global": {"pgd": counted(30)}}})),
+    Planted(
+        "report-is-complete", "no counts", options=record(report={"examples": {}, "networks": {"global": {"pgd": {}}}})
+    ),
     Planted("no-robust-overfitting", "lost at the end", options=record(validation=[0.3, 0.5, 0.3])),
     Planted("state-unchanged", "counts images", lambda ward: Counting(ward.robust)),
     Planted("state-unchanged", "deaf to eval()", lambda ward: Stubborn(copy.deepcopy(ward.robust))),

@@ -195,11 +195,15 @@ def chosen_rules(names: Sequence[str] | None) -> tuple[Rule, ...]:
 
 
 def _measured(rule: Rule, examined: Examination) -> Finding:
-    """What the rule's function finds; attacks that cannot be run on this network are a finding, too."""
+    """What the rule's function finds; that attacks cannot be run on this network, or that it raises, is one, too."""
     try:
         return rule.measure(examined)
+    except torch.OutOfMemoryError:
+        raise
     except AttackError as error:
         return Finding("fail", f"could not be measured: {error}")
+    except (RuntimeError, ValueError) as error:
+        return Finding("fail", f"could not be measured: {type(error).__name__}: {' '.join(str(error).split())}")
 
 
 @contextmanager

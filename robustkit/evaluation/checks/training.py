@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from robustkit.evaluation.checks.check import Finding, graded, rule, skipped
 from robustkit.evaluation.checks.examination import Examination
 from robustkit.evaluation.checks.record import TrainingRecord
@@ -44,18 +47,29 @@ def report_is_complete(examined: Examination) -> Finding:
     record = examined.record
     if record is None:
         return skipped(_NO_RECORD)
-    found, total = record.report.get("networks", {}).get(record.network, {}), record.report["examples"]["test"]
+    found = record.report.get("networks", {}).get(record.network, {})
+    total = record.report.get("examples", {}).get("test")
     wrong = [] if "natural" in found else ["natural accuracy is missing"]
-    right = found["natural"]["correct"] if "natural" in found else total
+    wrong += [] if total else ["the number of test examples is missing"]
     for name, accuracy in found.items():
-        if accuracy["examples"] != found.get("natural", accuracy)["examples"] or accuracy["examples"] > total:
-            wrong.append(f"{name} is on {accuracy['examples']} examples")
-        if abs(accuracy["accuracy"] * accuracy["examples"] - accuracy["correct"]) > 1e-6 * total:
-            wrong.append(f"{name} is not its count")
-        if accuracy["correct"] > right:
-            wrong.append(f"{name} is above natural accuracy")
+        wrong += [f"{name}: {text}" for text in _oddities(accuracy, found.get("natural", accuracy), total)]
     text = "; ".join(wrong) or f"{len(found)} accuracies on {total} test examples"
     return graded(len(wrong), text, warn=0, fail=0)
+
+
+def _oddities(accuracy: Mapping[str, Any], natural: Mapping[str, Any], total: int | None) -> Iterator[str]:
+    """What is wrong with one accuracy of a report."""
+    keys = ("accuracy", "correct", "examples")
+    if any(key not in part for part in (accuracy, natural) for key in keys):
+        yield "a count is missing"
+        return
+    share, correct, examples = (accuracy[key] for key in keys)
+    if examples != natural["examples"] or examples > (total or examples):
+        yield f"on {examples} examples"
+    if abs(share * examples - correct) > 1e-6 * examples:
+        yield "not its count"
+    if correct > natural["correct"]:
+        yield "above natural accuracy"
 
 
 @rule(
