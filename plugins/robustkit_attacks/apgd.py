@@ -69,7 +69,7 @@ class APGD(Attack):
         """Return the attacked images; at most `restarts * steps` gradients for each aim, and as many forwards more."""
         first, streams = self.keep == "first", example_streams(images)
         worst, places = Worst(images, first=first), torch.arange(len(images), device=images.device)
-        logits, losses = height(model, lambda logits: CrossEntropy()(logits, labels), images)
+        logits, losses = height(model, CrossEntropy(), images, labels)
         worst.consider(images, logits, torch.full_like(losses, -torch.inf), labels)
         for targets in (aim for aim in self.aims(logits, labels) for _ in range(self.restarts)):
             standing, own = places[~worst.wrong] if first else places, streams.branch()

@@ -96,14 +96,11 @@ class Climb(ABC):
 
     def look(self, model: nn.Module, objective: Objective, *, last: bool) -> Tensor:
         """Compute losses and, but for the last image of all, gradients; remember the best. Return the logits."""
-
-        def losses_of(logits: Tensor) -> Tensor:
-            return objective(logits, self.part.labels, self.part.targets)
-
+        known = self.part.labels, self.part.targets
         if last:
-            logits, self.losses = height(model, losses_of, self.images)
+            logits, self.losses = height(model, objective, self.images, *known)
         else:
-            logits, self.losses, self.gradient = slope(model, losses_of, self.images)
+            logits, self.losses, self.gradient = slope(model, objective, self.images, *known)
         better = self.losses > self.best_losses
         self.best_losses = torch.where(better, self.losses, self.best_losses)
         self.best_images = torch.where(self.column(better), self.images, self.best_images)
