@@ -57,3 +57,27 @@ def named(name: str, **fields: Any) -> Attack:
     attack = make("attack", name, **{"eps": EPS, **fields})
     assert isinstance(attack, Attack)
     return attack
+
+
+RECIPE = """\
+name: short
+epochs: 2
+batch_size: 32
+dataset: digits
+architecture: {use: small-cnn, width: 8}
+learners:
+  natural:
+    strategy: natural
+    optimizer: {use: sgd, lr: 0.05, momentum: 0.9}
+  robust:
+    strategy: {use: adversarial, attack: {use: pgd, eps: 0.1, steps: 2, keep: last}}
+    optimizer: {use: sgd, lr: 0.05, momentum: 0.9}
+aggregator: {use: generalist, mix: {robust: 0.5}, decay: 0.9}
+evaluation:
+  test_examples: 50
+  attacks: {pgd-2: {use: pgd, eps: 0.1, steps: 2}}
+  final_attacks:
+    pgd-5: {use: pgd, eps: 0.1, steps: 5}
+    noise: {use: noise, eps: 0.1}
+"""
+"""A run of two learners that takes a second or two."""
