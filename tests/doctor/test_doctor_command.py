@@ -96,8 +96,6 @@ def test_a_missed_gate_ends_with_1_and_says_by_how_much(doctor: Doctor, finished
 
 
 def test_a_gate_that_holds_ends_with_0(doctor: Doctor, finished: Path) -> None:
-    result = doctor(finished, *QUICK, "--gate", "natural>=20,square:<=0".replace(":", ""), "-q")
-    assert result.exit_code == 1  # square leaves more than nothing
     result = doctor(finished, *QUICK, "--gate", "natural>=20, fgsm>=0, worst-case>=0", "-q")
     assert result.exit_code == 0, result.output
     assert "gate worst-case>=0: holds (worst-case is " in result.stdout
