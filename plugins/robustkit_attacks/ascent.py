@@ -67,7 +67,7 @@ def uphill(model: nn.Module, loss: Loss, images: Tensor, labels: Tensor) -> tupl
             "the model's logits have no gradient with respect to the images (does it compute under "
             "torch.no_grad(), or detach?): a gradient attack would leave the images as they are."
         )
-    (gradient,) = torch.autograd.grad(losses.sum(), images)
+    (gradient,) = torch.autograd.grad(losses, images, torch.ones_like(losses))
     return gradient, logits.detach(), losses.detach()
 
 

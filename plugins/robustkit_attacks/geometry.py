@@ -30,7 +30,7 @@ class Ball(ABC):
 
     def step(self, images: Tensor, gradient: Tensor, size: float) -> Tensor:
         """Images moved by `size`, measured in the ball's norm, in the direction of steepest ascent."""
-        return images + size * self.direction(images, gradient)
+        return torch.add(images, self.direction(images, gradient), alpha=size)
 
     def inside(self, images: Tensor, clean: Tensor) -> Tensor:
         """The images, brought back into the ball around `clean` and then into [0, 1]."""

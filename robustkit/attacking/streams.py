@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
 import numpy
 import torch
@@ -107,14 +108,18 @@ class Streams:
         # The draw's own state is hashed before positions are counted, so that no two draws can run into each other.
         states = _hashed(self.seeds + _int64((self.draws + 1) * _DRAW))
         self.draws += 1
-        places = torch.arange(1, count + 1, device=self.seeds.device) * _GOLDEN
-        return _hashed(states.unsqueeze(1) + places)
+        return _hashed(states.unsqueeze(1) + _places(count, self.seeds.device))
 
 
 _GOLDEN = 0x9E3779B97F4A7C15 - 2**64
 _DRAW = 0x632BE59BD9B4E019
 _ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1))
 _UNSIGNED = tuple((numpy.uint64(bits), numpy.uint64(factor)) for bits, factor in _ROUNDS)
+
+
+@lru_cache(maxsize=4)
+def _places(count: int, device: torch.device) -> Tensor:
+    return torch.arange(1, count + 1, device=device) * _GOLDEN
 
 
 def _hashed(words: Tensor) -> Tensor:
