@@ -1,0 +1,60 @@
+"""Numbers as the page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from robustkit.evaluation.measurement import Accuracy
+from robustkit.reporting.markup import Html, element, joined
+
+NONE = "–"
+"""In a cell that has no number."""
+
+
+def points(share: float) -> str:
+    """`93.1`: a share in percent, without its unit."""
+    return f"{100 * share:.1f}"
+
+
+def interval(ends: tuple[float, float] | list[float]) -> str:
+    """`[90.4, 95.1]`: an interval of shares in percent, without its unit."""
+    low, high = ends
+    return f"[{points(low)}, {points(high)}]"
+
+
+def with_interval(accuracy: Accuracy, *, strong: bool = False) -> Html:
+    """A cell: a share in percent and its interval, which is set smaller."""
+    share = points(accuracy.share)
+    head = element("b", share) if strong else share
+    return joined(head, " ", element("span", interval(accuracy.interval), class_="interval"))
+
+
+def accuracy_of(found: Mapping[str, Any]) -> Accuracy:
+    """An accuracy as report.json holds it."""
+    return Accuracy(found["correct"], found["examples"])
+
+
+def seconds(value: float) -> str:
+    """`0.41`, `42.0`, `1,260`: seconds, without their unit."""
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def number(value: Any) -> str:
+    """A setting's value: floats in six digits, all else as it is written in a recipe."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "none"}[value]
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def radius(eps: float) -> str:
+    """An eps: `8/255 (0.0314)` where it is a whole number of 8-bit steps, else `0.3`."""
+    steps = eps * 255
+    if 0.5 < steps < 254.5 and abs(steps - round(steps)) < 1e-3:
+        return f"{round(steps)}/255 ({eps:.3g})"
+    return f"{eps:.6g}"
+
+
+def p_value(value: float) -> str:
+    """`0.013`, or `< 0.001`."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,53 @@
+"""Every accuracy of every network."""
+
+from __future__ import annotations
+
+from robustkit.reporting.captions import Captions, Section
+from robustkit.reporting.drawing.accuracy_plot import draw_accuracies
+from robustkit.reporting.markup import Html, joined
+from robustkit.reporting.plots import plot
+from robustkit.reporting.quantities import NONE, accuracy_of, with_interval
+from robustkit.reporting.sections.summary import definition
+from robustkit.reporting.source import Source
+
+
+def accuracies(source: Source, captions: Captions) -> Section:
+    """The table that a paper takes over, and the same as bars."""
+    networks = source.networks
+    parts = list(dict.fromkeys(part for found in networks.values() for part in found))
+    rows = [_row(source, part) for part in parts]
+    examples = next(iter(networks.values()))["natural"].examples
+    caption = (
+        f"Accuracy in percent on {examples:,} test examples, with 95 % Wilson score intervals over the examples. "
+        f"{definition(source)} The lowest figure of each network under a single attack is bold."
+    )
+    table = captions.table(caption, ["accuracy", *networks], rows)
+    drawn = plot(draw_accuracies(networks), "Accuracies with intervals")
+    text = "The figures of the table; lines are their 95 % Wilson intervals."
+    return Section("accuracy", "Accuracy", joined(table, captions.figure(text, drawn), _again(source, captions)))
+
+
+def _row(source: Source, part: str) -> list[str]:
+    cells: list[str] = [part]
+    for found in source.networks.values():
+        single = [accuracy.correct for name, accuracy in found.items() if name in source.attacks]
+        lowest = part in source.attacks and len(single) > 1 and part in found and found[part].correct == min(single)
+        cells.append(with_interval(found[part], strong=lowest) if part in found else NONE)
+    return cells
+
+
+def _again(source: Source, captions: Captions) -> Html:
+    """Of saved images: what the networks say of them when they are read from the file."""
+    saved = source.report.get("saved_images")
+    if not saved:
+        return joined()
+    rows = [
+        [name, *(with_interval(accuracy_of(found[kind])) for kind in ("float32", "8-bit"))]
+        for name, found in saved.items()
+    ]
+    caption = (
+        "The saved worst-case images, read from their file and classified once more: accuracy in percent with 95 % "
+        "Wilson intervals, as they are and rounded to 8 bits a channel. Rounding moves a pixel by up to 1/510, in "
+        "either direction: images that lie close behind a boundary may come back."
+    )
+    return joined(captions.table(caption, ["network", "as float32", "rounded to 8 bits"], rows))
