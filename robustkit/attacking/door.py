@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 
 import torch
@@ -89,7 +89,7 @@ def _private(seed: int, examples: Tensor, device: torch.device) -> Iterator[None
 @contextmanager
 def _with_gradients() -> Iterator[None]:
     """Gradients, also where the caller turned them off or is in inference mode."""
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext(), torch.enable_grad():
         yield
 
 

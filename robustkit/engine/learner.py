@@ -47,9 +47,15 @@ class Learner:
         average = {key: tensor.clone() for key, tensor in raw.items()} if recipe.averaging else None
         self.weights = LearnerWeights(raw, average)
         self.losses: list[Tensor] = []
+        self._finite = 0  # how many of the losses are known to be finite
         self.memory: Memory = {}
         self.lr = rate_at(recipe.optimizer.lr, clock)
         self.optimizer = self._new_optimizer()
+
+    def start_epoch(self) -> None:
+        """Forget the losses of the epoch before."""
+        self.losses.clear()
+        self._finite = 0
 
     def step(self, images: Tensor, labels: Tensor, clock: Clock) -> None:
         """Train on one batch: augment, attack, loss, backward, optimizer, average. Called before the clock ticks."""
@@ -80,12 +86,14 @@ class Learner:
         Raises:
             TrainingError: names learner, epoch and batch, and what is kept.
         """
-        if not self.losses:
+        unknown = self.losses[self._finite :]
+        if not unknown:
             return
-        finite = torch.isfinite(torch.stack(self.losses))
+        finite = torch.isfinite(torch.stack(unknown))
         if bool(finite.all()):
+            self._finite = len(self.losses)
             return
-        update = int((~finite).nonzero()[0])
+        update = self._finite + int((~finite).nonzero()[0])
         batch = update // self.recipe.updates_per_batch + 1
         raise TrainingError(
             f"learner {self.name!r}: the loss is {float(self.losses[update])} in epoch {epoch}, batch {batch}. "

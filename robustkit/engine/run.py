@@ -95,7 +95,7 @@ class Run:
     def _train_epoch(self, epoch: int) -> None:
         self.clock.start_epoch(epoch)
         for learner in self.learners.values():
-            learner.losses.clear()
+            learner.start_epoch()
         self._redistribute()
         for images, labels in self._batches(epoch):
             self.step(images, labels)
