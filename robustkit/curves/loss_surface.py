@@ -105,13 +105,14 @@ def loss_surface(
         batch_size: images at a time.
 
     Raises:
-        InputError: the attack has no eps or one of 0, or the grid makes no sense.
+        InputError: the attack has no eps or one of 0, the grid makes no sense, or the model does not know the label.
     """
     budget = budget_of(attack)
     if budget.eps <= 0 or half < 1 or extent <= 0:
         raise InputError(f"expected eps, half and extent above 0, got {budget.eps:g}, {half} and {extent:g}.")
     like = next(model.parameters(), torch.zeros(()))
     clean = image.to(like.device, like.dtype).unsqueeze(0)
+    _check_label(model, clean, label)
     labels = torch.tensor([label], device=clean.device)
     difference = perturb(attack, model, clean, labels, seed=derive(seed, "surface")) - clean
     distance = float(_length(difference, budget.norm)) / budget.eps
@@ -136,6 +137,13 @@ def loss_surface(
     )
 
 
+def _check_label(model: nn.Module, clean: Tensor, label: int) -> None:
+    with frozen(model), torch.no_grad():
+        classes = model(clean).shape[1]
+    if classes < 2 or not 0 <= label < classes:
+        raise InputError(f"expected a label from 0 to {classes - 1} of a model of several classes, got {label}.")
+
+
 def _logits(model: nn.Module, clean: Tensor, first: Tensor, second: Tensor, axis: Tensor, batch_size: int) -> Tensor:
     """(G * G, K), on the CPU: row by row along the second axis."""
     down, along = torch.meshgrid(axis, axis, indexing="ij")
@@ -150,8 +158,6 @@ def _logits(model: nn.Module, clean: Tensor, first: Tensor, second: Tensor, axis
 
 def _losses(logits: Tensor, label: int) -> tuple[Tensor, Tensor]:
     """Margin and cross-entropy (N,) of logits (N, K)."""
-    if not 0 <= label < logits.shape[1] or logits.shape[1] < 2:
-        raise InputError(f"expected a label below the model's number of classes, {logits.shape[1]}, got {label}.")
     own = logits[:, label]
     others = torch.cat([logits[:, :label], logits[:, label + 1 :]], 1).amax(1)
     return others - own, logits.logsumexp(1) - own

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from robustkit.curves.eps_curve import EpsCurve
 from robustkit.reporting.drawing.lines import draw_band, mark_x
-from robustkit.reporting.drawing.style import GRID, SOFT, colours_of, new_figure, percent_axis, styled
+from robustkit.reporting.drawing.style import GRID, SOFT, colours_of, new_figure, percent_axis, settled, styled
 
 
 def draw_eps_curve(curve: EpsCurve | Mapping[str, EpsCurve]) -> Figure:
@@ -34,7 +34,7 @@ def draw_eps_curve(curve: EpsCurve | Mapping[str, EpsCurve]) -> Figure:
             near = figure.subplots()
         _draw_near(near, curves, whole if broken else None)
         near.set_title(_title(curves))
-    return figure
+        return settled(figure)
 
 
 def _draw_near(axes: Axes, curves: Mapping[str, EpsCurve], cut: float | None) -> None:

@@ -64,7 +64,7 @@ def label_ends(
 
 def mark_x(axes: Axes, x: float, text: str, *, colour: str = SOFT, left: bool = False, height: float = 1.0) -> None:
     """A vertical line with a text on its right or left side, at a share of the axes' height."""
-    axes.axvline(x, color=colour, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
+    axes.axvline(x, color=colour, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.6)
     axes.annotate(
         text,
         (x, height),

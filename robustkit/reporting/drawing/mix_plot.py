@@ -17,6 +17,7 @@ from robustkit.reporting.drawing.style import (
     new_figure,
     percent_axis,
     room_for,
+    settled,
     styled,
 )
 
@@ -36,7 +37,7 @@ def draw_mix_path(path: MixPath, *, weight: float | None = 0.5) -> Figure:
         else:
             plane = figure.subplots()
         _draw_plane(plane, path, weight)
-    return figure
+        return settled(figure)
 
 
 def _draw_plane(axes: Axes, path: MixPath, weight: float | None) -> None:

@@ -9,7 +9,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 
 from robustkit.curves.steps_curve import StepsCurve
 from robustkit.reporting.drawing.lines import draw_band, label_ends, mark_x
-from robustkit.reporting.drawing.style import colours_of, new_figure, percent_axis, room_for, styled
+from robustkit.reporting.drawing.style import colours_of, new_figure, percent_axis, room_for, settled, styled
 
 
 def draw_steps_curve(curve: StepsCurve | Mapping[str, StepsCurve]) -> Figure:
@@ -41,4 +41,4 @@ def draw_steps_curve(curve: StepsCurve | Mapping[str, StepsCurve]) -> Figure:
         if len(curves) > 1:
             lines = {name: (found.steps, [a.share for a in found.accuracies]) for name, found in curves.items()}
             label_ends(axes, lines, colours)
-    return figure
+        return settled(figure)

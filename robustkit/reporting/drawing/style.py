@@ -72,6 +72,13 @@ def new_figure(height: float) -> Figure:
     return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
+def settled(figure: Figure) -> Figure:
+    """The figure with its layout computed once and for all, so that every file of it is the same."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
 def svg(figure: Figure, title: str = "") -> str:
     """The figure as SVG text that needs nothing else: letters are outlines, nothing is loaded, no date is in it.
 

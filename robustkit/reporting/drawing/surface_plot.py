@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from robustkit.curves.loss_surface import LossSurface
-from robustkit.reporting.drawing.style import INK, new_figure, styled
+from robustkit.reporting.drawing.style import INK, new_figure, settled, styled
 
 _FIRST = {"attack": "towards the attack's image", "gradient": "along the gradient's sign"}
 
@@ -24,7 +24,7 @@ def draw_loss_surface(surface: LossSurface) -> Figure:
     dot the clean image, the cross the attack's.
     """
     with styled():
-        figure = new_figure(3.2)
+        figure = new_figure(3.0)
         margin, entropy = figure.subplots(1, 2, sharey=True)
         reach = max(float(surface.margin.abs().max()), 1e-6)
         norm = TwoSlopeNorm(0.0, -reach, reach)
@@ -34,7 +34,7 @@ def draw_loss_surface(surface: LossSurface) -> Figure:
         margin.set_title("Margin (logits)")
         entropy.set_title("Cross-entropy (nats)")
         margin.set_ylabel(f"random direction\n(units of eps = {surface.eps:.3g}, {surface.norm})")
-    return figure
+        return settled(figure)
 
 
 def _draw(axes: Axes, surface: LossSurface, values: Tensor, line: str, edge: str, **colours: Any) -> None:

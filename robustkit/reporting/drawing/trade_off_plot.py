@@ -19,6 +19,7 @@ from robustkit.reporting.drawing.style import (
     new_figure,
     percent_axis,
     room_for,
+    settled,
     styled,
 )
 
@@ -48,7 +49,7 @@ def draw_trade_off(plane: TradeOff) -> Figure:
         axes.set_ylabel("robust accuracy (%)")
         axes.set_title("Natural against robust accuracy")
         _legend(figure, plane, runs, networks, colours)
-    return figure
+        return settled(figure)
 
 
 def _drawn(traces: Sequence[Trace]) -> list[Trace]:
