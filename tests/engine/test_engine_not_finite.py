@@ -43,6 +43,11 @@ def test_long_epochs_are_not_waited_for(train, data, parts):
     assert parts.CALLS["natural"] == 20
 
 
+def test_what_breaks_after_the_first_look_is_named_by_its_place_in_the_epoch(train, data):
+    with pytest.raises(TrainingError, match="in epoch 1, batch 23"):
+        train(learners=watched(data, not_a_number_at=23), batch_size=1)
+
+
 def test_the_last_good_epoch_can_be_resumed(train, data, parts, plugins, tmp_path, compare):
     breaking = {"learners": watched(data, not_a_number_at=BATCHES + 2), "epochs": 3}
     with pytest.raises(TrainingError):
