@@ -130,12 +130,15 @@ class Examination:
             )
         return images
 
-    def standing(self, purpose: str, attack: Attack, among: Tensor | None = None) -> Tensor:
-        """(N,), bool: which of those `among`, by default of those that are right, are right under the attack, too."""
+    def standing(self, purpose: str, attack: Attack, among: Tensor | None = None, starts: str | None = None) -> Tensor:
+        """(N,), bool: which of those `among`, by default of those that are right, are right under the attack, too.
+
+        `starts` names whose random starts it has; by default its own.
+        """
 
         def measured() -> Tensor:
             chosen = self.natural if among is None else among
-            return chosen & self.right(self.perturbed(purpose, attack, chosen))
+            return chosen & self.right(self.perturbed(starts or purpose, attack, chosen))
 
         return self.once(f"standing/{purpose}", measured)
 
@@ -156,8 +159,9 @@ class Examination:
 
     @property
     def longer(self) -> Tensor:
-        """(N,), bool: right under as many steps of the same length again."""
-        return self.standing("longer", self.pgd(steps=2 * STEPS, step_size=2.5 * self.budget.eps / STEPS))
+        """(N,), bool: right under the reference attack when it goes on for as many steps again."""
+        further = self.pgd(steps=2 * STEPS, step_size=2.5 * self.budget.eps / STEPS)
+        return self.standing("longer", further, self.reference, starts="reference")
 
     @property
     def restarted(self) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from robustkit.evaluation.checks.check import Finding, found_in, rule, skipped
-from robustkit.evaluation.checks.examination import Examination
+from robustkit.evaluation.checks.examination import Examination, state_of
 
 _DRAWS = 50
 _QUERIES = 500
@@ -54,8 +54,12 @@ def transfer_is_weaker(examined: Examination) -> Finding:
     """
     if not examined.others:
         return skipped("there is no second network: a run with several learners has some")
+    own = set(examined.state_before.values())
+    others = {name: other for name, other in examined.others.items() if set(state_of(other).values()) != own}
+    if not others:
+        return skipped("the other networks have the same weights as this one")
     left = examined.white_box
-    for name, other in examined.others.items():
+    for name, other in others.items():
         crafted = examined.perturbed(f"transfer/{name}", examined.pgd(), left, other)
         left = left & examined.right(crafted)
     count = int((examined.white_box & ~left).sum())

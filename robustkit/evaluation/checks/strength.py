@@ -49,17 +49,16 @@ def no_catastrophic_overfitting(examined: Examination) -> Finding:
     source=f"{_CARLINI}: doubling iterations must change nothing; Pintor et al. 2022: incomplete optimization",
 )
 def attack_converged(examined: Examination) -> Finding:
-    """Robust accuracy under PGD with k and with 2k steps of the same length.
+    """Robust accuracy under PGD with k steps, and when it goes on from there for k more.
 
     Source: Carlini et al. 2019, section 5; Pintor et al. 2022. Cost: 2k gradients of those that stand.
     """
-    lost = (int(examined.reference.sum()) - int(examined.longer.sum())) / len(examined)
-    text = f"{2 * STEPS} steps leave {100 * abs(lost):.1f} points {'less' if lost >= 0 else 'more'} than {STEPS}"
-    return graded(lost, text, warn=0.02, fail=0.05)
+    lost = int((examined.reference & ~examined.longer).sum()) / len(examined)
+    return graded(lost, f"{2 * STEPS} steps leave {100 * lost:.1f} points less than {STEPS}", warn=0.02, fail=0.05)
 
 
 @rule(
-    threshold="at most 3 points less with 5 random starts",
+    threshold="at most 5 points less with 5 random starts",
     advice="Report the attack with its restarts; where they keep helping, the loss has many flat or false ends.",
     source=f"{_CARLINI}: restarts must not help; Mosbach et al. 2018",
 )
@@ -69,4 +68,4 @@ def restarts_do_not_help(examined: Examination) -> Finding:
     Source: Carlini et al. 2019, section 5. Cost: 4k gradients of those that stand.
     """
     count = int((examined.reference & ~examined.restarted).sum())
-    return found_in(count, len(examined), "broken by 4 more starts", warn=0.03, fail=0.10)
+    return found_in(count, len(examined), "broken by 4 more starts", warn=0.05, fail=0.10)
