@@ -38,8 +38,8 @@ class Fisher(Aggregator):
     every_epochs: PositiveInt = 1
     """Merge at the end of every so many epochs, and of the last; between them the merged weights stay. Before the first
     merge they are the learners' plain mean."""
-    batch_norm: Statistics = "recompute"
-    """BatchNorm's running statistics: `recompute` them from training images, or `average` them plainly."""
+    batch_norm: Statistics = "average"
+    """BatchNorm's running statistics: `average` them plainly, or `recompute` them from training images."""
 
     @property
     def needs(self) -> frozenset[Need]:

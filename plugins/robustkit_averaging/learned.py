@@ -39,9 +39,9 @@ class LearnedMix(Aggregator):
     """Search at the end of every so many epochs, and of the last; between them the shares stay."""
     start_epoch: PositiveInt = 1
     """The first epoch with a search, from 1; all shares are equal before."""
-    batch_norm: Statistics = "recompute"
-    """BatchNorm's running statistics: `recompute` them from training images, also for each mix that is tried, or
-    `average` them as weights."""
+    batch_norm: Statistics = "average"
+    """BatchNorm's running statistics: `average` them as weights, or `recompute` them from training images, also for
+    each mix that is tried."""
 
     @property
     def needs(self) -> frozenset[Need]:

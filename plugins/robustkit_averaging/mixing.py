@@ -11,8 +11,8 @@ from robustkit import Clock, LearnerWeights, Weights
 from robustkit.components.weights import batch_norm_statistics, floating, mix_
 from robustkit.errors import Path, Problem, did_you_mean, known
 
-Statistics: TypeAlias = Literal["recompute", "average"]
-"""What becomes of BatchNorm's running statistics: recomputed from training images, or mixed as weights are."""
+Statistics: TypeAlias = Literal["average", "recompute"]
+"""What becomes of BatchNorm's running statistics: mixed as weights are, or recomputed from training images."""
 
 
 def at_the_end(clock: Clock) -> bool:

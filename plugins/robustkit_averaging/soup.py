@@ -34,9 +34,9 @@ class Soup(Aggregator):
     """The score is (1 - robust_weight) * natural + robust_weight * robust accuracy; without an attack, natural."""
     every_epochs: PositiveInt = 1
     """Choose anew at the end of every so many epochs, and of the last; between them the choice stays."""
-    batch_norm: Statistics = "recompute"
-    """BatchNorm's running statistics: `recompute` them from training images, also for each mean that is tried, or
-    `average` them as weights."""
+    batch_norm: Statistics = "average"
+    """BatchNorm's running statistics: `average` them as weights, or `recompute` them from training images, also for
+    each mean that is tried."""
 
     @property
     def needs(self) -> frozenset[Need]:

@@ -39,17 +39,17 @@ AGGREGATORS = [
     EMA(decay=0.9, start_epoch=3, warm_up=False),
     Soup(choice="uniform"),
     Soup(every_epochs=4),
-    Soup(attack=FGSM(eps=0.1), robust_weight=0.25, batch_norm="average"),
+    Soup(attack=FGSM(eps=0.1), robust_weight=0.25, batch_norm="recompute"),
     CoordinateMedian(),
-    CoordinateMedian(batch_norm="average"),
+    CoordinateMedian(batch_norm="recompute"),
     TaskArithmetic(scale=0.4),
-    TaskArithmetic(scale={"first": 0.5, "second": -0.25}, batch_norm="average"),
+    TaskArithmetic(scale={"first": 0.5, "second": -0.25}, batch_norm="recompute"),
     Fisher(),
     Fisher(
-        attacks={"first": FGSM(eps=0.1)}, importance={"second": 2.0}, examples=5, every_epochs=4, batch_norm="average"
+        attacks={"first": FGSM(eps=0.1)}, importance={"second": 2.0}, examples=5, every_epochs=4, batch_norm="recompute"
     ),
     LearnedMix(attack=FGSM(eps=0.1), grid=3),
-    LearnedMix(attack=FGSM(eps=0.1), robust_weight=0.9, grid=2, every_epochs=2, start_epoch=2, batch_norm="average"),
+    LearnedMix(attack=FGSM(eps=0.1), robust_weight=0.9, grid=2, every_epochs=2, start_epoch=2, batch_norm="recompute"),
     Redistribute(merge=LearnedMix(attack=FGSM(eps=0.1), grid=3, every_epochs=4), start_epoch=2, every_epochs=2),
     Single(),
     Unmerged(learner="first"),
