@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -16,12 +16,12 @@ from robustkit.errors import AttackError
 
 def modules_of(model: nn.Module) -> list[nn.Module]:
     """The model and every module in it, each once: what `modules()` yields, for less, as every attack asks for it."""
-    found = {id(model): model}
+    found = {id(model)}
     waiting = [model]
     for module in waiting:
         for part in module._modules.values():
             if part is not None and id(part) not in found:
-                found[id(part)] = part
+                found.add(id(part))
                 waiting.append(part)
     return waiting
 
@@ -123,12 +123,13 @@ def private_randomness(seed: int, device: torch.device) -> Iterator[None]:
     Those of all GPUs are kept, not the images' alone: an attack that calls `torch.manual_seed` seeds every one.
     """
     used = device.type == "cuda" or torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    devices = range(torch.cuda.device_count()) if used else ()
-    python_state = random.getstate()
-    with torch.random.fork_rng(devices=devices), numpy_seeded(seed % 2**32):
+    forked = torch.random.fork_rng(range(torch.cuda.device_count())) if used else nullcontext()
+    torch_state, python_state = torch.default_generator.get_state(), random.getstate()
+    with forked, numpy_seeded(seed % 2**32):
         seed_globally(seed, device)
         random.seed(seed)
         try:
             yield
         finally:
             random.setstate(python_state)
+            torch.default_generator.set_state(torch_state)

@@ -125,9 +125,10 @@ class _Wardrobe:
         dressed: list[_Folded | _Cast] = []
         self.worn = True
         try:
-            for garment in (*self._folded, *self._cast):
-                garment.put_on()
-                dressed.append(garment)
+            with torch.no_grad():
+                for garment in (*self._folded, *self._cast):
+                    garment.put_on()
+                    dressed.append(garment)
             yield
         finally:
             for garment in dressed:
@@ -155,9 +156,8 @@ class _Cast:
         """A copy in the wanted type."""
         return tensor.detach().to(self.dtype or tensor.dtype, copy=True)
 
-    @torch.no_grad()
     def put_on(self) -> None:
-        """Make the weights anew and let the layer wear them."""
+        """Make the weights anew, which needs no graph, and let the layer wear them."""
         self.own = {name: self.layer._parameters[name] for name in ("weight", "bias")}
         self.make()
         self.layer._parameters.update(self.worn)
