@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,14 @@ class TradeOff:
             "final_attack": self.final_attack,
             "notes": list(self.notes),
             "traces": [
-                {**asdict(trace), "final": trace.final and [found.plain() for found in trace.final]}
+                {
+                    "run": trace.run,
+                    "network": trace.network,
+                    "epochs": list(trace.epochs),
+                    "natural": list(trace.natural),
+                    "robust": list(trace.robust),
+                    "final": [found.plain() for found in trace.final] if trace.final else None,
+                }
                 for trace in self.traces
             ],
         }

@@ -25,7 +25,8 @@ from robustkit.reporting.drawing.style import (
 def draw_mix_path(path: MixPath, *, weight: float | None = 0.5) -> Figure:
     """Natural against robust accuracy of the mixes and, for two learners, both over the second one's share.
 
-    Crosses are 95 % intervals of the learners and the run's own global learner; the ring is the mix with the largest
+    The line is the path between two learners; for more of them it joins the mixes that no other beats in both. Crosses
+    are 95 % intervals of the learners and the run's own global learner; the ring is the mix with the largest
     `weight * natural + (1 - weight) * robust`, left out for a weight of None.
     """
     two = len(path.learners) == 2
@@ -44,18 +45,17 @@ def _draw_plane(axes: Axes, path: MixPath, weight: float | None) -> None:
     colours = colours_of(path.learners)
     natural = [mix.natural.share for mix in path.mixes]
     robust = [mix.robust.share for mix in path.mixes]
-    line = "-" if len(path.learners) == 2 else "none"
-    axes.plot(natural, robust, color=SOFT, linewidth=1.2, linestyle=line, marker="o", markersize=3.5, zorder=2.5)
+    axes.plot(natural, robust, color=SOFT, linestyle="none", marker="o", markersize=3.5, zorder=2.5)
+    line = path.mixes if len(path.learners) == 2 else _front(path)
+    places = [mix.natural.share for mix in line], [mix.robust.share for mix in line]
+    axes.plot(*places, color=SOFT, linewidth=1.2, alpha=0.7, zorder=2.4)
     for mix in path.mixes:
         for name, share in mix.shares.items():
             if share == 1.0:
                 _draw_named(axes, mix, name, colours[name], "s")
     _draw_named(axes, path.merged, "global", MERGED, "D")
     if weight is not None:
-        best = path.best(weight)
-        axes.plot(
-            best.natural.share, best.robust.share, marker="o", markersize=11, color="none", markeredgecolor=CHOSEN
-        )
+        _ring(axes, path, weight)
     measured = [*path.mixes, path.merged]
     ends = [mix for mix in measured if not mix.shares or max(mix.shares.values()) == 1.0]
     axes.set_xlim(*room_for(natural + [end for mix in ends for end in mix.natural.interval]))
@@ -63,8 +63,30 @@ def _draw_plane(axes: Axes, path: MixPath, weight: float | None) -> None:
     percent_axis(axes, "x")
     percent_axis(axes, "y")
     axes.set_xlabel("natural accuracy (%)")
-    axes.set_ylabel(f"accuracy under {_robust_name(path)} (%)")
+    name = _robust_name(path)
+    axes.set_ylabel(f"{name} accuracy (%)" if name == "worst-case" else f"accuracy under {name} (%)")
     axes.set_title(f"Mixes on the {path.split} split")
+
+
+def _ring(axes: Axes, path: MixPath, weight: float) -> None:
+    """Around the best mix; on a simplex with its shares, which no other panel shows."""
+    best = path.best(weight)
+    place = best.natural.share, best.robust.share
+    axes.plot(*place, marker="o", markersize=12, color="none", markeredgecolor=CHOSEN, markeredgewidth=1.4, zorder=5)
+    if len(path.learners) > 2:
+        shares = ", ".join(f"{name} {share:.3g}" for name, share in best.shares.items() if share)
+        text = f"best at weight {weight:g}:\n{shares}"
+        axes.annotate(text, place, (9, 9), textcoords="offset points", color=CHOSEN, fontsize=8.5)
+
+
+def _front(path: MixPath) -> list[Mix]:
+    """The mixes that no other beats in both accuracies, by natural accuracy."""
+    ordered = sorted(path.mixes, key=lambda mix: (mix.natural.share, mix.robust.share), reverse=True)
+    front: list[Mix] = []
+    for mix in ordered:
+        if not front or mix.robust.share > front[-1].robust.share:
+            front.append(mix)
+    return front
 
 
 def _draw_named(axes: Axes, mix: Mix, name: str, colour: str, marker: str) -> None:

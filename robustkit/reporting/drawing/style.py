@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 WIDTH = 6.25
 """Inches: 600 pixels in a page."""
 INK, SOFT, GRID = "#222222", "#6b6b6b", "#e4e4e4"
-NATURAL, ROBUST, MERGED, CHOSEN = "#0072b2", "#d55e00", "#111111", "#009e73"
+NATURAL, ROBUST, MERGED, CHOSEN = "#0072b2", "#d55e00", "#111111", "#b5179e"
 COLOURS = (NATURAL, ROBUST, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#8c564b")
 """Those of Okabe and Ito: told apart with any kind of colour vision."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
