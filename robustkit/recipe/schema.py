@@ -156,6 +156,9 @@ class Recipe(Checked):
         if evaluation and evaluation.select_by != "last" and given.get("validation_examples") == 0:
             text = f"{evaluation.select_by!r} needs validation examples, but validation_examples is 0."
             yield Problem(("evaluation", "select_by"), text)
+        aggregator = given.get("aggregator")
+        if aggregator and "validation examples" in aggregator.needs and given.get("validation_examples") == 0:
+            yield Problem(("aggregator",), "it measures on validation examples, but validation_examples is 0.")
 
 
 def _problems_with_precision(given: Mapping[str, Any]) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ import torch
 
 from robustkit import Aggregator, LearnerRecipe, Listener, Plugins, Recipe, make, run
 from robustkit.components.weights import copy_
-from robustkit.errors import DataError, InputError, TrainingError
+from robustkit.errors import DataError, InputError, RecipeError, TrainingError
 
 PGD = {"use": "pgd", "eps": 0.1, "step_size": 0.05, "steps": 2, "random_start": False}
 SGD = {"use": "sgd", "lr": 0.05, "momentum": 0.9}
@@ -89,9 +89,17 @@ def test_figures_are_those_of_the_network_that_is_deployed(train):
     assert line["aggregator"]["robust"] == line["validation"]["pgd"]
 
 
-def test_without_validation_examples_it_is_refused_before_training(train, tmp_path):
+def test_without_validation_examples_the_recipe_is_refused(recipe):
+    with pytest.raises(
+        RecipeError, match="aggregator: it measures on validation examples, but validation_examples is 0"
+    ):
+        recipe(aggregator={**DEALT, "merge": MIX}, validation_examples=0)
+
+
+def test_where_a_tenth_of_few_images_is_none_the_run_is_refused_before_it_trains(train, tmp_path):
+    few = {"dataset": {"use": "corners", "train": 9}, "batch_size": 4, "validation_examples": None}
     with pytest.raises(DataError, match="'learned-mix' measures on the validation split, which is empty: set valid"):
-        train(aggregator=MIX, validation_examples=0, output=tmp_path / "refused")
+        train(aggregator=MIX, **few, output=tmp_path / "refused")
     assert not (tmp_path / "refused").exists()
 
 
