@@ -143,7 +143,7 @@ def test_a_name_of_another_kind_is_told_so(tmp_path):
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (3, "aggregator: expected an aggregator ({use: NAME, ...}), got 3. Known: generalist,"),
+        (3, "aggregator: expected an aggregator ({use: NAME, ...}), got 3. Known: "),
         (
             {"mix": {}},
             "aggregator: expected an aggregator ({use: NAME, ...}), got no 'use' in {'mix': {}}.",
