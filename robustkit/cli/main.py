@@ -21,6 +21,7 @@ VERBS = (
     "list",
     "evaluate",
     "compare",
+    "report",
     "doctor",
     "curves",
     "mix",
