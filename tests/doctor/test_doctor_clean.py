@@ -57,6 +57,8 @@ def test_without_a_record_attacks_or_another_network_checks_are_skipped_with_the
     names = ["transfer-is-weaker", "attack-list-diverse", "no-silent-success", "report-is-complete", "class-count"]
     found = diagnose(ward.robust, ward.examples, LINF, checks=names)
     assert found.names("skipped") == [name for name in (check.name for check in found.checks) if name != "class-count"]
+    twin = diagnose(ward.robust, ward.examples, LINF, checks=names[:1], others={"twin": copy.deepcopy(ward.robust)})
+    assert twin["transfer-is-weaker"].text == "the other networks are this one"
     assert all(check.figure is None and check.text for check in found.checks if check.status == "skipped")
     assert found.badge is None
 
@@ -129,7 +131,7 @@ def test_a_model_that_gives_no_logits_is_refused(ward: Ward) -> None:
 def test_other_norms(ward: Ward, norm: Any, eps: float) -> None:
     names = ["attack-converged", "unbounded-attack-wins", "noise-is-weaker", "white-box-beats-black-box"]
     names += ["planted-example-found", "gradients-match-values"]
-    found = diagnose(ward.robust, ward.examples.subset(torch.arange(60)), Budget(norm, eps), checks=names)
+    found = diagnose(ward.robust, ward.examples.subset(torch.arange(40)), Budget(norm, eps), checks=names)
     skipped = ["white-box-beats-black-box"] if norm == "L1" else []
     assert found.names("skipped") == skipped, found
     assert found["unbounded-attack-wins"].status == "ok", found

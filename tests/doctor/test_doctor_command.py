@@ -40,9 +40,8 @@ def test_a_run_is_examined_whole_with_its_own_attacks(doctor: Doctor, finished: 
     assert found["budget"] == {"norm": "Linf", "eps": 0.1}
     assert list(found["attacks"]) == ["pgd-5", "noise"]
     assert (found["badge"], found["examples"], found["caution"]) == ("C", 60, CLOSING)
-    again = answered(doctor(finished, "--json", "--examples", 60, "--network", "robust"))
-    assert statuses(again).keys() == statuses(found).keys()
-    assert again["checks"] != found["checks"]
+    again = answered(doctor(finished, "--json", *QUICK, "--network", "robust"))
+    assert again["checks"][0]["figure"] != found["checks"][0]["figure"]
 
 
 def test_the_table_says_what_to_do_and_what_checks_cannot_say(doctor: Doctor, finished: Path) -> None:

@@ -112,7 +112,7 @@ PLANTED = [
         "snaps back when far",
         lambda ward: Fallback(ward.weak, ward.examples.images(torch.arange(200)), 1.3 * EPS),
     ),
-    Planted("noise-is-weaker", "reversed", lambda ward: Gated(ward.weak, backwards), eps=3 * EPS),
+    Planted("noise-is-weaker", "reversed", lambda ward: Gated(ward.weak, backwards), eps=3 * EPS, examples=100),
     Planted("white-box-beats-black-box", "rounding", lambda ward: Rounded(ward.weak)),
     Planted("transfer-is-weaker", "rounding", lambda ward: Rounded(ward.weak, levels=16)),
     Planted("planted-example-found", "vanishing gradients", lambda ward: Vanishing(ward.weak)),
