@@ -16,6 +16,13 @@ from robustkit.plugin.registry import KINDS, Registered, Registry
 from robustkit_reference.fields import fields_table, written
 from robustkit_reference.markdown import Entry, code, fenced
 
+_COMPONENTS = {
+    "attack": {"use": "pgd", "eps": "8/255", "step_size": "2/255", "steps": 10},
+    "schedule": 0.1,
+    "strategy": "natural",
+    "aggregator": "wa",
+    "dataset": "cifar10",
+}
 _VALUES = {
     "eps": "8/255",
     "step_size": "2/255",
@@ -88,10 +95,12 @@ def _value(name: str, annotation: Any) -> Any:
     """A sound value for a required field of this type."""
     bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     if is_component(bare):
-        return {"attack": {"use": "pgd", "eps": "8/255", "step_size": "2/255", "steps": 10}, "schedule": 0.1}[bare.kind]
+        return _COMPONENTS[bare.kind]
     if name in _VALUES:
         return _VALUES[name]
     origin, arguments = get_origin(bare), get_args(bare)
+    if origin is tuple:
+        return [_value("", arguments[0])] * 2
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return {1: _value("", arguments[1])}
     if origin in (Union, types.UnionType):
