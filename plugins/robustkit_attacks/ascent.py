@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from robustkit import Loss
-from robustkit.errors import AttackError
 from robustkit_attacks.geometry import Ball
+from robustkit_attacks.slope import bare_slope
 
 _ALL = slice(None)
 
@@ -51,26 +51,6 @@ class Worst:
         self.consider(images, logits, loss(logits, labels), labels, places)
 
 
-def uphill(model: nn.Module, loss: Loss, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The losses' gradient (N, ...) at the images, with logits (N, K) and losses (N,); one forward and one backward.
-
-    Logits are taken in the images' precision, whatever the model computes in.
-
-    Raises:
-        AttackError: the logits do not depend on the images in a way that has a gradient.
-    """
-    images = images.detach().requires_grad_()
-    logits = model(images).to(images.dtype)
-    losses = loss(logits, labels)
-    if not losses.requires_grad:
-        raise AttackError(
-            "the model's logits have no gradient with respect to the images (does it compute under "
-            "torch.no_grad(), or detach?): a gradient attack would leave the images as they are."
-        )
-    (gradient,) = torch.autograd.grad(losses, images, torch.ones_like(losses))
-    return gradient, logits.detach(), losses.detach()
-
-
 def ascend(
     model: nn.Module,
     loss: Loss,
@@ -93,7 +73,7 @@ def ascend(
     """
     images = start
     for _ in range(steps):
-        gradient, logits, losses = uphill(model, loss, images, labels)
+        logits, losses, gradient = bare_slope(model, loss, images, labels)
         if worst is not None:
             worst.consider(images, logits, losses, labels)
         images = ball.inside(ball.step(images, gradient, step_size), clean)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from robustkit_attacks.portions import portions
-from robustkit_attacks.slope import check_slope
+from robustkit_attacks.slope import gradient_of
 
 
 def linearized(model: nn.Module, images: Tensor, labels: Tensor, others: Tensor, order: float) -> tuple[Tensor, Tensor]:
@@ -37,7 +37,6 @@ def _linearized(
 ) -> tuple[Tensor, Tensor]:
     images = images.detach().requires_grad_()
     logits = model(images).to(images.dtype)
-    check_slope(logits)
     differences = logits.gather(1, others) - logits.gather(1, labels.unsqueeze(1))
     last = others.shape[1] - 1
     difference, normal = differences[:, 0], _gradient(differences[:, 0], images, keep=last > 0)
@@ -59,8 +58,7 @@ def other_classes(labels: Tensor, logits: Tensor, count: int) -> Tensor:
 
 
 def _gradient(differences: Tensor, images: Tensor, keep: bool) -> Tensor:
-    (gradient,) = torch.autograd.grad(differences.sum(), images, retain_graph=keep)
-    return gradient.nan_to_num().flatten(1)
+    return gradient_of(differences, images, keep=keep).nan_to_num().flatten(1)
 
 
 def _distance(difference: Tensor, normal: Tensor, order: float) -> Tensor:

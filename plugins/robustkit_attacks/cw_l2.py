@@ -13,7 +13,7 @@ from robustkit.components.fields import NonNegative, Positive, PositiveInt
 from robustkit.errors import Problem
 from robustkit_attacks.closest import Closest, budget_of, radius_problems, rounding
 from robustkit_attacks.margin import Margin
-from robustkit_attacks.slope import check_slope
+from robustkit_attacks.slope import gradient_of
 
 _INSIDE = 0.999999
 """Black and white are infinitely far away in the attack's variables: images are shrunk by this, about their middle."""
@@ -103,13 +103,13 @@ class CWL2(Attack):
         self, model: nn.Module, closest: Closest, rows: Tensor, variables: Tensor, constants: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The objective's gradient, the objective (M,), whether the margin is enough (M,), and the images."""
-        variables = variables.detach().requires_grad_()
-        images = (torch.tanh(variables) + 1.0) / 2.0
+        tanh = torch.tanh(variables)
+        images = ((tanh + 1.0) / 2.0).requires_grad_()
         logits = model(images).to(images.dtype)
-        check_slope(logits)
         margins = Margin()(logits, closest.labels[rows])
-        lengths = (images - closest.clean[rows]).square().flatten(1).sum(dim=1)
-        objective = lengths + constants * (self.confidence - margins).clamp_min(0.0)
-        (gradient,) = torch.autograd.grad(objective.sum(), variables)
+        lacking = constants * (self.confidence - margins).clamp_min(0.0)
+        moved = images.detach() - closest.clean[rows]
+        gradient = (gradient_of(lacking, images) + 2.0 * moved) * (1.0 - tanh.square()) / 2.0
+        objective = moved.square().flatten(1).sum(dim=1) + lacking.detach()
         enough = (margins > rounding(logits)) & (margins >= self.confidence)
-        return gradient.nan_to_num(), objective.detach(), enough.detach(), images.detach()
+        return gradient.nan_to_num(), objective, enough.detach(), images.detach()

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from robustkit import Loss
-from robustkit_attacks.ascent import Worst, uphill
+from robustkit_attacks.ascent import Worst
 from robustkit_attacks.geometry import Ball
+from robustkit_attacks.slope import bare_slope
 
 _CROWD = 8
 """Who has left is taken out of the batch once it is one in so many: each new batch size costs time of its own."""
@@ -107,7 +108,7 @@ class Pursuit:
         """Ascend from `start` (M, ...) with the examples at these places (M,) of the batch."""
         walk = Walk.begun(places, self.clean[places], self.labels[places], start)
         for step in range(1, self.steps + 1):
-            gradient, logits, losses = uphill(self.model, self.loss, walk.images, walk.labels)
+            logits, losses, gradient = bare_slope(self.model, self.loss, walk.images, walk.labels)
             self.worst.consider(walk.images, logits, losses, walk.labels, walk.places)
             walk.move(self.ball.inside(self.ball.step(walk.images, gradient, self.step_size), walk.clean), step)
             walk = self._thinned(walk)
@@ -127,5 +128,5 @@ class Pursuit:
         return walk.only(~done)
 
     def _answers_alike(self, images: Tensor, labels: Tensor) -> bool:
-        first, again = (uphill(self.model, self.loss, images, labels) for _ in range(2))
+        first, again = (bare_slope(self.model, self.loss, images, labels) for _ in range(2))
         return all(map(torch.equal, first, again))

@@ -36,26 +36,46 @@ def slope(model: nn.Module, losses_of: Losses, images: Tensor, *known: Tensor) -
 
 
 def _slope(model: nn.Module, losses_of: Losses, images: Tensor, *known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    logits, losses, gradient = bare_slope(model, losses_of, images, *known)
+    # In the images' memory format: a network may hand out another, and on CPUs arithmetic between two is slow.
+    return logits, _ordered(losses), torch.nan_to_num(gradient, out=torch.empty_like(images.detach()))
+
+
+def bare_slope(model: nn.Module, losses_of: Losses, images: Tensor, *known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """As `slope`, in one part and in as few operations as may be: what is no number stays so.
+
+    Raises:
+        AttackError: the logits do not depend on the images in a way that has a gradient.
+    """
     images = images.detach().requires_grad_()
     logits = model(images).to(images.dtype)
     losses = losses_of(logits, *known)
-    check_slope(losses)
-    (gradient,) = torch.autograd.grad(losses.sum(), images)
-    # In the images' memory format: a network may hand out another, and on CPUs arithmetic between two is slow.
-    return logits.detach(), _ordered(losses), torch.nan_to_num(gradient, out=torch.empty_like(images.detach()))
+    return logits.detach(), losses.detach(), gradient_of(losses, images)
 
 
-def check_slope(outputs: Tensor) -> None:
-    """Refuse outputs without a gradient.
+def gradient_of(outputs: Tensor, images: Tensor, weights: Tensor | None = None, *, keep: bool = False) -> Tensor:
+    """The gradient (N, ...) of the outputs' sum.
+
+    Args:
+        outputs: of any shape, computed from the images.
+        images: (N, ...), a leaf that requires a gradient.
+        weights: of the outputs' shape, what each counts in the sum; by default 1.
+        keep: whether there will be another gradient of the same computation.
 
     Raises:
         AttackError: there is none.
     """
-    if not outputs.requires_grad:
+    gradient = None
+    if outputs.requires_grad:
+        weights = torch.ones_like(outputs) if weights is None else weights
+        (gradient,) = torch.autograd.grad(outputs, images, weights, retain_graph=keep, allow_unused=True)
+    if gradient is None:
         raise AttackError(
-            "the model's logits have no gradient with respect to the images (does it compute under "
-            "torch.no_grad(), or detach?): a gradient attack would leave the images as they are."
+            "the model's logits have no gradient with respect to the images (does it compute under torch.no_grad(), "
+            "detach, or round to whole numbers?): a gradient attack would leave the images as they are. Use `square`, "
+            "which needs scores only."
         )
+    return gradient
 
 
 @torch.no_grad()

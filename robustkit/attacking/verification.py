@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -54,6 +55,11 @@ def check_range(images: Tensor) -> None:
 def _out_of_range(low: float, high: float) -> RobustkitError | None:
     if low >= -TOLERANCE and high <= 1 + TOLERANCE:
         return None
+    if math.isnan(low):
+        return InputError(
+            f"expected images in [0, 1], got values from {low:g} to {high:g}: some are not a number. Look where the "
+            "images are made, for a division by zero say."
+        )
     return InputError(
         f"expected images in [0, 1], got values from {low:g} to {high:g}. Images must be plain pixels: "
         "put a normalization inside the model (the recipe's `normalization`), so that eps means pixels."
