@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from torch import nn
 
 from robustkit.components.attack import Attack
 from robustkit.components.examples import Examples
@@ -156,18 +157,8 @@ def mix_path(
     chosen = dict(attacks) if attacks is not None else attacks_on(mixer.recipe, split)
     if not chosen:
         raise InputError("the recipe names no attacks, and without one there is no trade-off. Name one: --attack SPEC.")
-    measured_on = _examples(mixer, split, examples)
     size = batch_size or mixer.recipe.evaluation.batch_size
-    seed = derive(mixer.recipe.seed, "evaluation")
-
-    def measured(network: torch.nn.Module, shares: Mapping[str, float]) -> Mix:
-        def heard(part: str, done: int, total: int) -> None:
-            if report is not None:
-                report(written(shares) or "global", part, done, total)
-
-        settings: dict[str, Any] = {"batch_size": size, "seed": seed, "compute": mixer.recipe.compute}
-        return Mix(shares, evaluate(network, measured_on, chosen, report=heard, **settings).accuracies())
-
+    bench = _Bench(mixer, _examples(mixer, split, examples), chosen, size, report)
     merged = run.model("global", device=mixer.device)
     place(merged, mixer.recipe.compute, mixer.device)
     points = [dict(zip(mixer.learners, shares, strict=True)) for shares in simplex(len(mixer.learners), grid)]
@@ -177,9 +168,30 @@ def mix_path(
         split=split,
         attacks={name: plain(attack) for name, attack in chosen.items()},
         batch_norm=batch_norm if mixer.has_batch_norm else None,
-        mixes=tuple(measured(mixer.network(shares), shares) for shares in points),
-        merged=measured(merged, {}),
+        mixes=tuple(bench.measured(mixer.network(shares), shares) for shares in points),
+        merged=bench.measured(merged, {}),
     )
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What every mix is measured with."""
+
+    mixer: Mixer
+    examples: Examples
+    attacks: Mapping[str, Attack]
+    batch_size: int
+    report: Report | None
+
+    def measured(self, network: nn.Module, shares: Mapping[str, float]) -> Mix:
+        def heard(part: str, done: int, total: int) -> None:
+            if self.report is not None:
+                self.report(written(shares) or "global", part, done, total)
+
+        recipe = self.mixer.recipe
+        seed = derive(recipe.seed, "evaluation")
+        settings: dict[str, Any] = {"batch_size": self.batch_size, "seed": seed, "compute": recipe.compute}
+        return Mix(shares, evaluate(network, self.examples, self.attacks, report=heard, **settings).accuracies())
 
 
 def attacks_on(recipe: Recipe, split: Split) -> dict[str, Attack]:
