@@ -21,10 +21,14 @@ class StrategySuite(ComponentSuite):
     num_classes: int = 10
     image_shape: ImageShape = (3, 8, 8)
 
+    def cases(self) -> list[tuple[int, ImageShape]]:
+        """Numbers of classes and shapes of images to try; override it for a strategy that brings images of its own."""
+        _, height, width = self.image_shape
+        return [(self.num_classes, self.image_shape), (2, self.image_shape), (10, (1, height, width))]
+
     def test_loss_is_a_finite_scalar(self) -> None:
         """One finite number of floating type, also with two classes and on one-channel images."""
-        _, height, width = self.image_shape
-        for classes, shape in ((self.num_classes, self.image_shape), (2, self.image_shape), (10, (1, height, width))):
+        for classes, shape in self.cases():
             loss = self._loss(tiny_model(classes, shape[0]), *tiny_batch(num_classes=classes, image_shape=shape))
             case = f"with {classes} classes and images {shape}"
             assert isinstance(loss, Tensor), f"loss must be a tensor, got {loss!r}."

@@ -11,7 +11,7 @@ import yaml
 from robustkit import load_recipe
 
 ROOT = Path(__file__).parents[2]
-PLUGINS = ("natural", "adversarial", "mixing", "generalist", "averaging")
+PLUGINS = ("natural", "adversarial", "mixing", "selftraining", "generalist", "averaging")
 CARDS = {name: (ROOT / "plugins" / f"robustkit_{name}" / "README.md").read_text(encoding="utf-8") for name in PLUGINS}
 SNIPPETS = [
     (name, block) for name, card in CARDS.items() for block in re.findall(r"```yaml\n(.*?)```", card, re.DOTALL)
