@@ -38,8 +38,8 @@ class Fisher(Aggregator):
     every_epochs: PositiveInt = 1
     """Merge at the end of every so many epochs, and of the last; between them the merged weights stay. Before the first
     merge they are the learners' plain mean."""
-    batch_norm: Statistics = "average"
-    """BatchNorm's running statistics: `average` them plainly, or `recompute` them from training images."""
+    batch_norm: Statistics = "recompute"
+    """BatchNorm's running statistics: `recompute` them from training images, or `average` them plainly."""
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -105,11 +105,11 @@ def fisher_information(network: nn.Module, parameters: Mapping[str, Tensor], ima
     with torch.enable_grad():
         for place in range(len(images)):
             logs = network(images[place : place + 1]).log_softmax(1)[0]
-            for log in logs:
+            for log, share in zip(logs, logs.detach().exp().tolist(), strict=True):
                 slopes = torch.autograd.grad(log, tensors, retain_graph=True, allow_unused=True)
                 for part, slope in zip(total.values(), slopes, strict=True):
                     if slope is not None:
-                        part.add_(slope.double().square_(), alpha=float(log.detach().exp()) / len(images))
+                        part.add_(slope.double().square_(), alpha=share / len(images))
     return total
 
 

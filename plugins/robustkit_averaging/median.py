@@ -22,8 +22,8 @@ class CoordinateMedian(Aggregator):
 
     name = "coordinate-median"
 
-    batch_norm: Statistics = "average"
-    """BatchNorm's running statistics: `average` takes their median, too; `recompute` them from training images."""
+    batch_norm: Statistics = "recompute"
+    """BatchNorm's running statistics: `recompute` them from training images; `average` takes their median, too."""
 
     @torch.no_grad()
     def update(self, clock: Clock, merged: Weights, learners: Mapping[str, LearnerWeights]) -> None:

@@ -29,9 +29,9 @@ class TaskArithmetic(Aggregator):
 
     scale: float | Mapping[str, float]
     """What the ways are multiplied with: one number for all, or one for each learner by its name."""
-    batch_norm: Statistics = "average"
-    """BatchNorm's running statistics: `average` takes the learners' plain mean, as scaled ways could make a variance
-    negative; `recompute` them from training images."""
+    batch_norm: Statistics = "recompute"
+    """BatchNorm's running statistics: `recompute` them from training images; `average` takes the learners' plain mean,
+    as scaled ways could make a variance negative."""
 
     @property
     def needs(self) -> frozenset[Need]:

@@ -41,12 +41,12 @@ AGGREGATORS = [
     Soup(every_epochs=4),
     Soup(attack=FGSM(eps=0.1), robust_weight=0.25, batch_norm="recompute"),
     CoordinateMedian(),
-    CoordinateMedian(batch_norm="recompute"),
+    CoordinateMedian(batch_norm="average"),
     TaskArithmetic(scale=0.4),
-    TaskArithmetic(scale={"first": 0.5, "second": -0.25}, batch_norm="recompute"),
+    TaskArithmetic(scale={"first": 0.5, "second": -0.25}, batch_norm="average"),
     Fisher(),
     Fisher(
-        attacks={"first": FGSM(eps=0.1)}, importance={"second": 2.0}, examples=5, every_epochs=4, batch_norm="recompute"
+        attacks={"first": FGSM(eps=0.1)}, importance={"second": 2.0}, examples=5, every_epochs=4, batch_norm="average"
     ),
     LearnedMix(attack=FGSM(eps=0.1), grid=3),
     LearnedMix(attack=FGSM(eps=0.1), robust_weight=0.9, grid=2, every_epochs=2, start_epoch=2, batch_norm="recompute"),
