@@ -44,9 +44,10 @@ def survives_8_bits(examined: Examination) -> Finding:
         return skipped("no example is classified right")
     # The first misclassified image lies barely beyond the boundary; rounding is to be judged on the worst one.
     broken = examined.natural & ~examined.reference
-    worst = examined.perturbed("8 bits", examined.pgd(keep="best"), broken)
+    worst = examined.perturbed("reference", examined.pgd(keep="best"), broken)
     images = torch.where(broken.reshape(-1, 1, 1, 1), worst, examined.adversarial)
+    exact = examined.natural & examined.right(images)
     rounded = examined.natural & examined.right((images * 255).round() / 255)
-    gain = (int(rounded.sum()) - int(examined.reference.sum())) / len(examined)
-    shares = [100 * float(right.float().mean()) for right in (examined.reference, rounded)]
+    gain = (int(rounded.sum()) - int(exact.sum())) / len(examined)
+    shares = [100 * float(right.float().mean()) for right in (exact, rounded)]
     return graded(gain, f"{shares[0]:.1f} % robust, {shares[1]:.1f} % in 8 bits", warn=0.02, fail=0.10)
