@@ -59,8 +59,9 @@ class Generalist(Aggregator):
             name: learner.raw if self.mix_of == "weights" else learner for name, learner in learners.items()
         }
         decay = warmed_up(self.decay, clock.step) if self.warm_up else self.decay
-        statistics = {name: merged[name] for name in batch_norm_statistics(merged)}
+        statistics = {}
         if self.batch_norm != "average":
+            statistics = {name: merged[name] for name in batch_norm_statistics(merged)}
             merged = {name: tensor for name, tensor in merged.items() if name not in statistics}
         mix_(merged, [(offered[name], (1.0 - decay) * share) for name, share in shares.items()], keep=decay)
         if self._lender and statistics:

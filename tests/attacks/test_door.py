@@ -96,9 +96,9 @@ def in_place(images):
 CHEATS = {
     "outside eps": (
         lambda images: toward_the_middle(images, 0.11),
-        r"moved an image by 0\.11 in Linf.*eps 0\.1.*8 of 8",
+        r"moved an image by 0\.11 in Linf.*eps 0\.1: result refused",
     ),
-    "one outside": (lambda images: torch.cat([images[:7], toward_the_middle(images[7:], 0.2)]), r"\(1 of 8 images"),
+    "one outside": (lambda images: torch.cat([images[:7], toward_the_middle(images[7:], 0.2)]), r"by 0\.2 in Linf"),
     "outside [0, 1]": (lambda images: images + 0.1, r"outside \[0, 1\]"),
     "not a number": (lambda images: images.where(images > 0.1, torch.nan), r"from nan to nan"),
     "another shape": (
