@@ -11,7 +11,18 @@ from typing import Any
 from benchmarks.options import Options
 
 FOLDER = Path(__file__).with_name("results")
-PROGRAMS = ("step", "accuracy", "overhead", "attack", "levers", "peak", "evaluation", "scaling", "estimates")
+PROGRAMS = (
+    "step",
+    "accuracy",
+    "overhead",
+    "attack",
+    "strength",
+    "levers",
+    "peak",
+    "evaluation",
+    "scaling",
+    "estimates",
+)
 """In the order of the page."""
 
 
