@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from robustkit.reporting.markup import Html, element, escaped, joined
+from robustkit.reporting.markup import Html, element, joined
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,12 @@ class Captions:
         return element("figure", title, wide, class_=f"table {kind}".strip(), id=f"table-{self.tables}")
 
     def figure(self, caption: str, content: Html, *, kind: str = "plot") -> Html:
-        """A figure above its caption."""
+        """A figure above its caption; a gallery, which may be long, below it."""
         self.figures += 1
         title = _caption("figcaption", f"Figure {self.figures}.", caption)
         held = element("div", content, class_="wide", tabindex=0, role="region", aria_label=f"Figure {self.figures}")
-        return element("figure", held, title, class_=kind, id=f"figure-{self.figures}")
+        parts = (title, held) if kind == "gallery" else (held, title)
+        return element("figure", *parts, class_=kind, id=f"figure-{self.figures}")
 
 
 def _caption(tag: str, label: str, text: str) -> Html:
@@ -88,5 +89,14 @@ def bullets(items: Iterable[str]) -> Html:
 
 def pairs(items: Iterable[tuple[str, str]]) -> Html:
     """Names and what they stand for."""
-    cells = [joined(element("dt", name), element("dd", escaped(value))) for name, value in items]
-    return element("dl", *(element("div", cell) for cell in cells))
+    return element("dl", *(_pair(name, value) for name, value in items))
+
+
+def is_long(name: str, value: str) -> bool:
+    """Whether a pair needs a line of its own."""
+    return len(name) + len(value) > 28
+
+
+def _pair(name: str, value: str) -> Html:
+    cells = element("dt", name), element("dd", value)
+    return element("div", *cells, class_="long" if is_long(name, value) else None)

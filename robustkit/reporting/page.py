@@ -24,7 +24,7 @@ from robustkit.reporting.sections.gallery import gallery
 from robustkit.reporting.sections.plane import has_plane, plane
 from robustkit.reporting.sections.summary import summary
 from robustkit.reporting.sections.surroundings import repeating, surroundings
-from robustkit.reporting.sections.threats import threats
+from robustkit.reporting.sections.threats import shared_threats, threats
 from robustkit.reporting.sections.training import training
 from robustkit.reporting.source import Source
 
@@ -36,7 +36,7 @@ def report_page(source: Source, registry: Registry) -> str:
     """The page of one run or evaluation; the same files give the same page."""
     captions = Captions()
     sections = [accuracies(source, captions), threats(source, captions), checks(source, captions)]
-    if source.records and source.attacks:
+    if source.main in source.records and source.attacks:
         clean = _clean(source, registry)
         sections += [gallery(source, clean, captions), failures(source, captions), classes(source, captions)]
     elif source.attacks:
@@ -75,7 +75,7 @@ def comparison_page(sources: Sequence[Source], network: str = "global") -> str:
             lacking = f"{source.label}: no network {network!r}.{did_you_mean(network, source.networks)}"
             raise InputError(f"{lacking} {known(source.networks)}")
     found, captions = comparison.Compared(list(sources), network), Captions()
-    sections = [comparison.means(found, captions), comparison.pairs(found, captions)]
+    sections = [comparison.means(found, captions), comparison.pairs(found, captions), shared_threats(sources)]
     if has_plane(sources):
         sections.append(plane(sources, captions))
     by_class = comparison.by_classes(found, captions)
@@ -85,7 +85,7 @@ def comparison_page(sources: Sequence[Source], network: str = "global") -> str:
     sections += [comparison.recipes(found), comparison.costs(found, captions), repeating(found.sources)]
     names = list(dict.fromkeys(str(source.report["name"]) for source in sources))
     line = f"Comparison of {', '.join(source.label for source in sources)}"
-    return _page(", ".join(names), line, joined(), sections)
+    return _page(", ".join(names), line, comparison.cautions(found), sections)
 
 
 def _page(title: str, line: str, top: Html, sections: Sequence[Section]) -> str:

@@ -15,6 +15,8 @@ _THEME = {INK: "ink", SOFT: "soft", GRID: "line", MERGED: "merged", "#ffffff": "
 """Colours of drawings by the page's variables, which are others in the dark."""
 _COLOUR = re.compile("#[0-9a-f]{6}")
 _NAME = re.compile(r'(\bid="|\bhref="#|url\(#)')
+_SIZE = re.compile(r'<svg width="[^"]*" height="[^"]*"')
+_REM_AN_INCH = 7.04  # a figure of the usual width has 44 rem
 _COMMENT = re.compile("<!--.*?-->", re.DOTALL)
 _SPACES = re.compile(r' xmlns(?::\w+)?="[^"]*"')
 
@@ -29,6 +31,7 @@ def plot(figure: Figure, title: str, *, themed: bool = True) -> Html:
     """
     text = _COMMENT.sub("", svg(figure, readable(title)))
     text = _SPACES.sub("", text).replace("xlink:href", "href")
+    text = _SIZE.sub(f'<svg style="--wide: {_REM_AN_INCH * figure.get_figwidth():.2f}rem"', text, count=1)
     prefix = re.sub("[^a-z0-9]+", "-", title.lower())
     text = _NAME.sub(rf"\g<1>{prefix}-", text)
     if themed:

@@ -10,7 +10,6 @@ import click
 from robustkit.cli.output import json_option, print_json, table, warn
 
 if TYPE_CHECKING:
-    from robustkit.evaluation.comparison import ComparedRun
     from robustkit.evaluation.paired import Pair
 
 
@@ -32,10 +31,11 @@ def command(runs: tuple[Path, ...], network: str, flips: bool, markdown: bool, a
     from robustkit.engine.report import CAUTION, markdown_table
     from robustkit.errors import InputError
     from robustkit.evaluation.comparison import compare
+    from robustkit.reporting.finished import read_finished
 
     if flips and len(runs) != 2:
         raise InputError(f"--flips: expected two runs, got {len(runs)}.")
-    comparison = compare([_read(path) for path in runs], network)
+    comparison = compare([read_finished(path) for path in runs], network)
     for text in comparison.warnings:
         warn(text)
     pair = _paired(runs[0], runs[1], network) if len(runs) == 2 and network != "all" else None
@@ -66,29 +66,3 @@ def _paired(first: Path, second: Path, network: str) -> Pair | None:
             warn(f"{path} kept no examples of {network}; `robustkit evaluate {path} --output FOLDER` does.")
             return None
     return Pair(*(read_record(file)[0] for file in files))
-
-
-def _read(path: Path) -> ComparedRun:
-    """A finished run's report and recipe.
-
-    Raises:
-        WeightsError: it is no results folder, or its run is not finished; says how to finish it.
-    """
-    from robustkit.engine.folder import RunFolder
-    from robustkit.errors import WeightsError
-    from robustkit.evaluation.comparison import ComparedRun
-    from robustkit.recipe.document import parse
-
-    folder = RunFolder(path)
-    if not folder.lock.is_file():
-        raise WeightsError(f"{path}: expected a results folder, it has no {folder.lock.name}.")
-    document = parse(folder.lock.read_text(encoding="utf-8"), str(folder.lock))
-    if document.problems or not isinstance(document.data, dict):
-        raise WeightsError("\n".join(map(document.show, document.problems)) or f"{folder.lock}: holds no recipe.")
-    if not folder.report.is_file():
-        done = len(folder.read_metrics()) if folder.metrics.is_file() else 0
-        raise WeightsError(
-            f"{path}: not finished, {done} of {document.data['epochs']} epochs. Go on with it: "
-            f"robustkit run {path} --resume"
-        )
-    return ComparedRun(str(path), folder.read_json(folder.report), document.data)

@@ -26,6 +26,7 @@ def draw_confusion(counts: Tensor, classes: Sequence[str]) -> Figure:
     many = len(classes) > 12
     with styled():
         figure = new_figure(4.6 if many else 3.9)
+        figure.set_figwidth(5.6 if many else 4.7)  # as wide as a square of cells and its scale need
         axes = figure.subplots()
         shown = counts.double().masked_fill(counts == 0, float("nan")).numpy()
         largest = max(1, int(counts.max()))
@@ -37,7 +38,8 @@ def draw_confusion(counts: Tensor, classes: Sequence[str]) -> Figure:
         axes.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 3 else 0)
         axes.set_yticks(ticks, names)
         axes.set_ylim(len(classes), 0)
-        axes.set_aspect("equal", anchor="W")
+        axes.set_aspect("equal")
+        axes.grid(visible=False)
         axes.tick_params(length=0)
         axes.set_xlabel("predicted class, attacked")
         axes.set_ylabel("true class")

@@ -47,7 +47,7 @@ def draw_training(metrics: Sequence[Mapping[str, Any]]) -> Figure:
             _draw_validation(axes[1], measured, networks, colours)
         for one in axes:
             one.set_xlabel("epoch")
-            one.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+            one.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=[1, 2, 5, 10]))
         parts = list(measured[0]["global"]["validation"]) if measured else []
         figure.legend(
             handles=_handles(networks if measured else learners, colours, parts), loc="outside upper left", ncols=5

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from robustkit.engine.report import CAUTION
 from robustkit.errors import InputError
 from robustkit.evaluation.comparison import Comparison, compare
 from robustkit.evaluation.comparison import Figure as Mean
@@ -43,8 +44,15 @@ class Compared:
         return {source.label: source.networks[self.network] for source in self.sources}
 
 
+def cautions(found: Compared) -> Html:
+    """What does not compare, and what no figure says."""
+    warnings = found.table.warnings
+    warned = note(paragraph("Not everything here compares:"), bullets(warnings), kind="warning") if warnings else ""
+    return joined(warned, note(paragraph(CAUTION)))
+
+
 def means(found: Compared, captions: Captions) -> Section:
-    """The table of means, with bars of every run, and what does not compare."""
+    """The table of means, with bars of every run."""
     comparison = found.table
     columns = comparison.columns()
     rows = [
@@ -59,8 +67,7 @@ def means(found: Compared, captions: Captions) -> Section:
     table = captions.table(caption, ["recipe", "seeds", *columns], rows, words=(0, 1))
     text = "Every run by itself; lines are 95 % Wilson intervals over the test examples."
     figure = captions.figure(text, plot(draw_accuracies(found.accuracies), "Accuracies of all runs"))
-    warned = note(bullets(comparison.warnings), kind="warning") if comparison.warnings else ""
-    return Section("accuracy", "Accuracy", joined(warned, table, figure))
+    return Section("accuracy", "Accuracy", joined(table, figure))
 
 
 def _mean(figure: Mean | None) -> Html | str:
@@ -146,13 +153,11 @@ def _drawn(found: Compared, worst: dict[str, dict[int, Accuracy]]) -> Figure:
 
 
 def recipes(found: Compared) -> Section:
-    """In what each run's recipe differs from the first's."""
+    """In what each run's recipe differs from the first's; below `lock`, what it ran on."""
     first, *others = found.sources
-    base = {key: value for key, value in first.recipe.items() if key != "lock"}
     parts = []
     for other in others:
-        now = {key: value for key, value in other.recipe.items() if key != "lock"}
-        lines = [_between(text) for text in differences(base, now)]
+        lines = [_between(text) for text in differences(first.recipe, other.recipe)]
         listed = bullets(code(line) for line in lines) if lines else paragraph("In nothing.")
         parts.append(folded(f"{other.label} differs from {first.label} in {len(lines)} settings", listed))
     return Section("recipes", "In what the recipes differ", joined(*parts))

@@ -23,9 +23,10 @@ def costs(source: Source, captions: Captions) -> Section:
     total = sum(sum(parts.values()) for parts in spent.values())
     caption = (
         "The evaluation's cost. Forward passes are images sent through the network, backward passes images whose "
-        "gradients were asked for. Neither depends on the machine; seconds do. A/B is the member B of the ensemble A, "
-        "and its cost is part of A's."
+        "gradients were asked for. Neither depends on the machine; seconds do."
     )
+    if any("/" in part for counted in passes.values() for part in counted):
+        caption += " A/B is the member B of the ensemble A, and its cost is part of A's."
     table = captions.table(
         caption, ["network", "part", "seconds", "forward", "backward", "forward per example"], rows, words=(0, 1)
     )

@@ -20,11 +20,14 @@ BROKEN, STANDING = 12, 4
 
 def gallery(source: Source, clean: CleanImages, captions: Captions) -> Section:
     """Of the main network, or the first whose images were kept."""
-    kept = [name for name in (source.main, *source.records) if source.records[name].worst.images is not None]
+    names = sorted(source.records, key=lambda name: name != source.main)
+    kept = [name for name in names if source.records[name].worst.images is not None]
     if not kept:
         return Section("examples", "Examples", _how_to_keep(source))
     record = source.records[kept[0]]
     chosen = selection(record)
+    if not len(chosen):
+        return Section("examples", "Examples", note(paragraph("No example is right when clean.")))
     attacked = record.worst.images
     assert attacked is not None
     attacked = attacked[chosen]

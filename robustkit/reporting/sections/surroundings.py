@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
-from robustkit.reporting.captions import Section, folded, pairs
-from robustkit.reporting.markup import Html, element, joined, paragraph
+from robustkit.reporting.captions import Section, folded, is_long, pairs
+from robustkit.reporting.markup import Html, code, element, joined, paragraph
 from robustkit.reporting.quantities import number
 from robustkit.reporting.source import Source
 
@@ -30,6 +31,7 @@ def surroundings(source: Source) -> Section:
     )
     if not lock:
         lines.append(paragraph("The recipe does not say what it ran on."))
+    items.sort(key=lambda item: is_long(*item))  # short ones stand beside each other
     return Section("environment", "Environment", joined(pairs(items), *lines))
 
 
@@ -39,35 +41,32 @@ def _text(value: Any) -> str:
     return number(value)
 
 
-def repeating(sources: list[Source]) -> Section:
+def repeating(sources: Sequence[Source]) -> Section:
     """Commands, and the recipes with every default."""
-    lines: list[Html] = []
-    for source in sources:
-        lines += [*_commands(source)]
+    commands = [pair for source in sources for pair in _commands(source)]
+    names = " ".join(shlex.quote(source.label) for source in sources)
+    commands.append((f"robustkit report {names}", "this page"))
+    widest = min(64, max(len(command) for command, _ in commands))
+    lines = "\n".join(f"{command.ljust(widest)}  # {what}" for command, what in commands)
     recipes = [
         folded(f"The recipe of {source.label}, every default spelled out", _recipe(source)) for source in sources
     ]
     text = (
-        "On the same versions, processor and number of threads the run is the same to the last bit; elsewhere figures "
-        "differ by no more than another seed would make them."
+        "With the same versions on the same machine and with the same number of threads, a repeated run has the same "
+        "weights, bit for bit. On another, rounding differs, and in training such differences grow."
     )
-    return Section(
-        "repeat", "How to repeat it", joined(element("pre", element("code", *lines)), paragraph(text), *recipes)
-    )
+    return Section("repeat", "How to repeat it", joined(element("pre", code(lines)), paragraph(text), *recipes))
 
 
-def _commands(source: Source) -> list[Html]:
-    path = source.path
-    lock = f"{path}/lock.yaml"
+def _commands(source: Source) -> list[tuple[str, str]]:
+    path, lock = shlex.quote(source.label), shlex.quote(f"{source.path}/lock.yaml")
     if source.is_run:
         return [
-            joined(f"robustkit run {lock} --output NEW-FOLDER      # train and evaluate again\n"),
-            joined(f"robustkit evaluate {path} --network all       # attack the same weights again\n"),
-            joined(f"robustkit report {path}                       # this page\n"),
+            (f"robustkit run {lock} --output NEW-FOLDER", "train and evaluate again"),
+            (f"robustkit evaluate {path} --network all", "attack the same weights again"),
         ]
-    weights = source.report.get("weights", {})
-    lines = [joined(f"robustkit evaluate {held.get('file')} --data {lock}\n") for held in weights.values()]
-    return [*lines, joined(f"robustkit report {path}\n")]
+    weights = [shlex.quote(str(held.get("file"))) for held in source.report.get("weights", {}).values()]
+    return [(f"robustkit evaluate {file} --data {lock}", "attack the same weights again") for file in weights]
 
 
 def _recipe(source: Source) -> Html:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -29,8 +29,8 @@ def threats(source: Source, captions: Captions) -> Section:
     table = captions.table(caption, head, rows, words=(0, 1, 2))
     lists = [_settings(name, attack) for name, attack in source.attacks.items()]
     manner = source.report.get("manner", {})
-    tried = joined("Manner: ", element("span", *chips(manner), class_="chips")) if manner else ""
-    return Section("threat", "Threat model", joined(table, element("h3", "Every setting"), *lists, paragraph(tried)))
+    lists += [_settings("manner", manner)] if manner else []
+    return Section("threat", "Threat model", joined(table, element("h3", "Every setting"), *lists))
 
 
 def _row(source: Source, name: str, attack: Mapping[str, Any]) -> list[str]:
@@ -50,9 +50,25 @@ def largest(outcome: Outcome) -> tuple[str, str]:
     return found[0], found[1]
 
 
-def _settings(name: str, attack: Mapping[str, Any]) -> Html:
+def shared_threats(sources: Sequence[Source]) -> Section:
+    """The settings of all attacks of several sources, each once; where they differ, whose they are."""
+    lines = []
+    for name in dict.fromkeys(name for source in sources for name in source.attacks):
+        found = [(source.label, source.attacks[name]) for source in sources if name in source.attacks]
+        kinds = [attack for place, (_, attack) in enumerate(found) if attack not in [held for _, held in found[:place]]]
+        for attack in kinds:
+            labels = [label for label, held in found if held == attack]
+            everywhere = len(labels) == len(sources)
+            lines.append(_settings(name, attack, "" if everywhere else f"in {', '.join(labels)}: "))
+    text = (
+        "Every setting of the final attacks. Perturbations are of images in [0, 1], and attacked images stay inside it."
+    )
+    return Section("threat", "Threat model", joined(paragraph(text), *lines))
+
+
+def _settings(name: str, attack: Mapping[str, Any], where: str = "") -> Html:
     use = element("b", name)
-    return element("div", use, " ", element("span", *chips(attack), class_="chips"), class_="settings")
+    return element("div", use, " ", where, element("span", *chips(attack), class_="chips"), class_="settings")
 
 
 def chips(settings: Mapping[str, Any]) -> Iterator[Html]:
