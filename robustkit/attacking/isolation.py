@@ -82,11 +82,6 @@ def frozen(model: nn.Module) -> Iterator[None]:
             torch._foreach_copy_([buffer.data for _, _, buffer in buffers], values)
 
 
-def in_mode(model: nn.Module, mode: bool) -> bool:
-    """Whether the model and every module in it are in train mode (`mode` true), or all in eval mode."""
-    return all(module.training == mode for module in modules_of(model))
-
-
 def _set_mode(module: nn.Module, mode: bool) -> None:
     """`module.training = mode`, without torch's own `__setattr__`, which first looks whether that is a parameter."""
     if type(module).__setattr__ is nn.Module.__setattr__ and "training" in module.__dict__:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from robustkit.attacking.door import attack_seeds
-from robustkit.attacking.isolation import in_mode
+from robustkit.attacking.isolation import modules_of
 from robustkit.attacking.lean import attack_arithmetic
 from robustkit.components.clock import Clock
 from robustkit.components.moment import Memory, copied, training_moment
@@ -41,6 +41,7 @@ class Learner:
     ) -> None:
         self.name, self.recipe, self.seed, self.arithmetic = name, recipe, seed, arithmetic
         self.model = copy.deepcopy(classifier)
+        self._modules = modules_of(self.model)
         begin(name, recipe, self.model)
         self._trained: Any = torch.compile(self.model) if arithmetic.compile_training else self.model
         raw = self.model.weights()
@@ -65,7 +66,7 @@ class Learner:
         with phase("data"):
             for augmentation in self.recipe.augmentation:
                 images = augmentation(images)
-        if not in_mode(self.model, True):
+        if not all(module.training for module in self._modules):
             self.model.train()
         with attack_seeds(seed), attack_arithmetic(self.arithmetic.attack), phase("optimizer"):
             for _ in range(self.recipe.updates_per_batch):
