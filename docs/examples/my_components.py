@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from robustkit import Architecture, Attack, Budget, CrossEntropy, Loss, Strategy, hookimpl
+from robustkit import Architecture, Attack, Budget, CrossEntropy, Loss, Strategy, example_streams, hookimpl
 from robustkit.components.fields import Positive, PositiveInt
 
 
@@ -25,7 +25,7 @@ class Corner(Attack):
         return Budget("Linf", self.eps)
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        return (images + self.eps * torch.randn_like(images).sign()).clamp(0, 1)
+        return (images + self.eps * example_streams(images).normal_like(images).sign()).clamp(0, 1)
 
 
 @dataclass(frozen=True)

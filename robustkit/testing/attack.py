@@ -67,6 +67,24 @@ class AttackSuite(ComponentSuite):
         again = perturb(self.attack, self._model(), images, labels, seed=5)
         assert torch.equal(first, again), "equal seeds gave different images: draw from torch, numpy or random only."
 
+    def test_does_not_depend_on_the_batch(self) -> None:
+        """By its number, an example gets the same image in any batch and at any place, but for rounding.
+
+        An attack that draws a batch at a time, as those of other libraries do, says so in its class:
+        `test_does_not_depend_on_the_batch = None`. Its figures then depend on batch size and order.
+        """
+        images, labels = tiny_batch(7, num_classes=self.num_classes, image_shape=self.image_shape, dtype=torch.float64)
+        model = tiny_model(self.num_classes, self.image_shape[0], dtype=torch.float64)
+        together = perturb(self.attack, model, images, labels, seed=3)
+        alone = (torch.tensor([place]) for place in range(7))
+        for chosen in (*alone, torch.arange(3), torch.arange(3, 7), torch.arange(6, -1, -1)):
+            found = perturb(self.attack, model, images[chosen], labels[chosen], seed=3, examples=chosen)
+            differing = (found - together[chosen]).flatten(1).abs().amax(dim=1) > 1e-6
+            assert not differing.any(), (
+                f"{int(differing.sum())} of {len(chosen)} images differ from those found in a batch of 7: draw from "
+                "robustkit.example_streams(images), and let no example decide what becomes of another."
+            )
+
     def test_leaves_the_batch_alone(self) -> None:
         """Called directly, it changes neither the images nor the labels it is given."""
         images, labels = self._batch()

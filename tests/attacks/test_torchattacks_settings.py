@@ -22,6 +22,8 @@ def installed():
 
 @pytest.mark.usefixtures("installed")
 class TestTorchAttacks(AttackSuite):
+    test_does_not_depend_on_the_batch = None  # it draws a batch at a time
+
     @pytest.fixture(autouse=True, params=[{"attack": "PGD", "eps": 0.1}, {"attack": "GN"}], ids=repr)
     def configure(self, request, installed):
         self.attack = TorchAttacks(**request.param)

@@ -100,6 +100,14 @@ def drawing_elsewhere(self, model, images, labels, source=ELSEWHERE):
     return (images + 0.01 * float(source.random())).clamp(0, 1)
 
 
+def drawing_together(self, model, images, labels):
+    return (images + 0.1 * (torch.rand_like(images) - 0.5)).clamp(0, 1)
+
+
+def crowding(self, model, images, labels):
+    return images + 0.1 * (images.mean(0) - images)
+
+
 def squeezing(self, model, images, labels):
     return images.squeeze()
 
@@ -112,6 +120,8 @@ def squeezing(self, model, images, labels):
         (relabelling, "test_leaves_the_batch_alone"),
         (retraining, "test_leaves_the_model_alone"),
         (drawing_elsewhere, "test_repeats_with_equal_seeds"),
+        (drawing_together, "test_does_not_depend_on_the_batch"),
+        (crowding, "test_does_not_depend_on_the_batch"),
         (squeezing, "test_takes_one_image"),
         (squeezing, "test_takes_one_channel"),
     ],

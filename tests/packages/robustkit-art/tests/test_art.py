@@ -21,6 +21,8 @@ SETTINGS = [
 
 @needs_art
 class TestART(AttackSuite):
+    test_does_not_depend_on_the_batch = None  # it draws a batch at a time
+
     @pytest.fixture(autouse=True, params=SETTINGS if installed else [], ids=lambda given: given["attack"])
     def configure(self, request):
         self.attack = ART(**request.param)

@@ -13,6 +13,7 @@ class TestPerceptron(ArchitectureSuite):
 
 class TestCorners(AttackSuite):
     attack = Corners(eps="8/255")
+    test_does_not_depend_on_the_batch = None  # it draws a batch at a time
 
 
 class TestHalfAndHalf(StrategySuite):
