@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from every_attack import BY_GRADIENTS, BY_SCORES, EVERY
@@ -60,6 +62,14 @@ def test_few_classes_and_images_of_any_shape(attack, shape, classes, elsewhere):
     assert 0 <= found.min() <= found.max() <= 1
     if attack.budget is not None:
         assert distances(found, images, attack.budget.norm).max() <= attack.budget.eps * (1 + 1e-5) + 1e-6
+
+
+def test_the_card_has_every_attack():
+    card = (Path(__file__).parents[2] / "plugins" / "robustkit_attacks" / "README.md").read_text(encoding="utf-8")
+    headings = {name for line in card.splitlines() if line.startswith("## ") for name in line[3:].split(", ")}
+    assert {attack.name for attack in EVERY.values()} <= headings
+    for attack in EVERY.values():
+        assert f"use: {attack.name}," in card, f"the card shows no recipe with {attack.name}"
 
 
 @attacks
