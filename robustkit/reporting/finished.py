@@ -27,7 +27,7 @@ def read_finished(path: Path) -> ComparedRun:
     if document.problems or not isinstance(document.data, dict):
         raise WeightsError("\n".join(map(document.show, document.problems)) or f"{folder.lock}: holds no recipe.")
     if not folder.report.is_file():
-        raise WeightsError(f"{path}: not finished. {_way_on(folder, document.data)}")
+        raise WeightsError(f"{path}: not finished{_way_on(folder, document.data)}")
     report = folder.read_json(folder.report)
     if not isinstance(report, dict):
         raise WeightsError(f"{folder.report}: expected a report, it holds none.")
@@ -37,6 +37,6 @@ def read_finished(path: Path) -> ComparedRun:
 def _way_on(folder: RunFolder, recipe: dict[str, object]) -> str:
     lock = recipe.get("lock")
     if isinstance(lock, dict) and "weights" in lock:
-        return "The same `robustkit evaluate` command goes on with it."
+        return ": the same `robustkit evaluate` command goes on with it."
     done = len(folder.read_metrics()) if folder.metrics.is_file() else 0
-    return f"{done} of {recipe.get('epochs')} epochs. Go on with it: robustkit run {folder.path} --resume"
+    return f", {done} of {recipe.get('epochs')} epochs. Go on with it: robustkit run {folder.path} --resume"

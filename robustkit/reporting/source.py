@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 import torch
 
-from robustkit.curves.reading import Curve, curve_from
+from robustkit.components.attack import Attack, Budget
+from robustkit.curves.reading import Curve, read_curves
 from robustkit.engine.folder import RunFolder
 from robustkit.errors import InputError, WeightsError
 from robustkit.evaluation.comparison import ComparedRun
@@ -18,6 +20,9 @@ from robustkit.evaluation.measurement import Accuracy
 from robustkit.evaluation.outcome import Record
 from robustkit.evaluation.store import read_record
 from robustkit.models.files import read_tensors
+from robustkit.plugin.manager import installed
+from robustkit.plugin.registry import Registry
+from robustkit.recipe.builder import Builder
 from robustkit.reporting.finished import read_finished
 from robustkit.reporting.quantities import accuracy_of
 from robustkit.reporting.shapes import DiagnosisShape, MetricsLineShape, ReportShape, checked
@@ -38,6 +43,8 @@ class Source:
     """What became of each example, by network; empty where the folder has none."""
     class_names: Sequence[str] | None = None
     """None where the folder does not hold them."""
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    """Of the final attacks; those without one, or whose plugin is not here, have none."""
     diagnosis: Mapping[str, Any] | None = None
     curves: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
     """By the names of their files, and within one by network."""
@@ -56,6 +63,14 @@ class Source:
     def is_run(self) -> bool:
         """Whether networks were trained here; else they were evaluated only."""
         return "weights" not in self.lock
+
+    @property
+    def subject(self) -> str:
+        """What commands that measure again take: the run, or the weights that were evaluated and their recipe."""
+        file = self.report.get("weights", {}).get(self.main, {}).get("file")
+        if file is None:
+            return shlex.quote(self.label)
+        return f"{shlex.quote(file)} --data {shlex.quote(f'{self.path}/lock.yaml')}"
 
     @property
     def lock(self) -> Mapping[str, Any]:
@@ -97,11 +112,12 @@ class Source:
         return self.class_names[number] if self.class_names else str(number)
 
 
-def read_source(path: Path, doctor: Path | None = None) -> Source:
+def read_source(path: Path, registry: Registry | None = None, *, doctor: Path | None = None) -> Source:
     """Read a results folder.
 
     Args:
         path: of a finished run or evaluation.
+        registry: where attacks are looked up for their budgets; by default, the installed plugins.
         doctor: what `robustkit doctor` wrote; by default doctor.json in the folder, where it is there.
 
     Raises:
@@ -121,9 +137,16 @@ def read_source(path: Path, doctor: Path | None = None) -> Source:
         metrics,
         found,
         _class_names(folder, list(report["networks"]), found),
+        _budgets(report["attacks"], registry or installed().registry),
         _diagnosis(path / "doctor.json" if doctor is None else doctor, asked=doctor is not None),
         _curves(path / "curves"),
     )
+
+
+def _budgets(attacks: Mapping[str, Any], registry: Registry) -> dict[str, Budget]:
+    builder = Builder(registry)
+    built = {name: builder.build(Attack, data) for name, data in attacks.items()}
+    return {name: attack.budget for name, (attack, problems) in built.items() if not problems and attack.budget}
 
 
 def _check_figures(report: Mapping[str, Any], path: Path) -> None:
@@ -203,12 +226,8 @@ def _curves(folder: Path) -> dict[str, dict[str, Curve]]:
     """What `robustkit curves --output FOLDER/curves` wrote."""
     found = {}
     for path in sorted(folder.glob("*.json")):
-        data = _read_json(path)
-        held = data.get("curves") if isinstance(data, dict) else None
-        if not isinstance(held, dict) or not held:
-            raise WeightsError(f"{path}: expected what `robustkit curves` writes, there are no curves in it.")
         try:
-            found[path.stem] = {label: curve_from(curve) for label, curve in held.items()}
+            found[path.stem] = read_curves(path)
         except InputError as error:
-            raise WeightsError(f"{path}: {error}") from error
+            raise WeightsError(f"{path} cannot be shown: {error}") from error
     return found

@@ -25,7 +25,9 @@ def _another(run: Path, name: str, seed: int) -> Path:
 
     changed(other / "report.json", change)
     lock = (other / "lock.yaml").read_text(encoding="utf-8")
-    (other / "lock.yaml").write_text(re.sub(r"^seed: \d+$", f"seed: {seed}", lock, flags=re.MULTILINE), encoding="utf-8")
+    (other / "lock.yaml").write_text(
+        re.sub(r"^seed: \d+$", f"seed: {seed}", lock, flags=re.MULTILINE), encoding="utf-8"
+    )
     return other
 
 

@@ -43,7 +43,7 @@ def _impossible(report: dict[str, Any]) -> None:
         ("weights/global.safetensors", _cut, "damaged"),
         ("doctor.json", lambda path: path.write_text('{"status": "ok"}'), "checks"),
         ("curves/eps.json", lambda path: path.write_text('{"curves": {"global": {"curve": "eps"}}}'), "damaged"),
-        ("curves/eps.json", lambda path: path.write_text("{}"), "no curves in it"),
+        ("curves/eps.json", lambda path: path.write_text("{}"), "expected JSON with curves"),
     ],
 )
 def test_damaged_files(file: str, damage: Callable[[Path], object], said: str, run: Path, reported: Reported) -> None:

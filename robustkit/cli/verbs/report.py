@@ -54,10 +54,11 @@ def command(
     if len(set(runs)) < len(runs):
         raise InputError("a run is named twice: there is nothing to compare it with.")
     target = output or (runs[0] / "report.html" if len(runs) == 1 else Path("comparison.html"))
-    sources = [read_source(path, doctor) for path in runs]
     _check_target(target, force)
+    registry = choice.load().registry
+    sources = [read_source(path, registry, doctor=doctor) for path in runs]
     alone = len(sources) == 1
-    text = report_page(sources[0], choice.load().registry) if alone else comparison_page(sources, network)
+    text = report_page(sources[0], registry) if alone else comparison_page(sources, network)
     try:
         write_text(target, text)
     except OSError as error:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from robustkit.reporting.drawing.names import drawable
@@ -43,7 +45,9 @@ def draw_confusion(counts: Tensor, classes: Sequence[str]) -> Figure:
         axes.tick_params(length=0)
         axes.set_xlabel("predicted class, attacked")
         axes.set_ylabel("true class")
-        bar = figure.colorbar(drawn, ax=axes, shrink=0.8, aspect=25, pad=0.03, label="broken examples")
+        look: dict[str, Any] = {"shrink": 0.8, "aspect": 25, "pad": 0.03, "label": "broken examples"}
+        look["ticks"] = MaxNLocator(nbins=8, integer=True)
+        bar = figure.colorbar(drawn, ax=axes, **look)
         bar.outline.set_visible(False)
         bar.ax.grid(visible=False)
     return figure

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robustkit.reporting.drawing.style import NATURAL, ROBUST, SOFT, new_figure, styled
 
-_BINS = 24
+_BINS = 6, 24
 
 
 def draw_margins(broken: Tensor, standing: Tensor, losses: Tensor, *, eps: float | None) -> Figure:
@@ -61,4 +61,6 @@ def _edges(values: Tensor) -> list[float]:
     """Bins over the values' range; a single value gets some room."""
     low, high = (float(end) for end in torch.aminmax(values)) if len(values) else (0.0, 1.0)
     width = max(high - low, 1e-6 * max(abs(high), 1.0))
-    return [low + width * place / _BINS for place in range(_BINS + 1)]
+    fewest, most = _BINS
+    bins = max(fewest, min(most, round(2 * len(values) ** 0.5)))
+    return [low + width * place / bins for place in range(bins + 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,7 +47,7 @@ def _sentence(found: Mapping[str, Any], worrying: int) -> str:
 
 
 def _not_made(source: Source) -> Html:
-    command = code(f"robustkit doctor {source.path} --output {source.path}/doctor.json")
+    command = code(f"robustkit doctor {source.subject} --output {shlex.quote(f'{source.path}/doctor.json')}")
     text = (
         "It was not checked whether this evaluation can be trusted: whether gradients are masked, say, or an attack "
         "has not converged. "

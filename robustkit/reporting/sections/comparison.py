@@ -132,13 +132,15 @@ def by_classes(found: Compared, captions: Captions) -> Section | None:
     if len(records) < len(found.sources) or len(names) > 1:
         return None
     worst = {label: by_class(standing(record), record.labels) for label, record in records.items()}
-    return Section("classes", "Classes", captions.figure(_CLASSES, plot(_drawn(found, worst), "Worst case by class")))
+    return Section(
+        "classes", "Classes", captions.figure(_caption(worst), plot(_drawn(found, worst), "Worst case by class"))
+    )
 
 
-_CLASSES = (
-    "Worst-case accuracy of each true class; lines are 95 % Wilson intervals over the class's examples. Of more than "
-    f"{SHOWN} classes, those that fare worst in any run."
-)
+def _caption(worst: dict[str, dict[int, Accuracy]]) -> str:
+    count = len({number for shares in worst.values() for number in shares})
+    some = f" Of {count} classes, the {SHOWN} that fare worst in any run." if count > SHOWN else ""
+    return f"Worst-case accuracy of each true class; lines are 95 % Wilson intervals over the class's examples.{some}"
 
 
 def _drawn(found: Compared, worst: dict[str, dict[int, Accuracy]]) -> Figure:

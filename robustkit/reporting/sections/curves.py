@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ from robustkit.reporting.source import Source
 def curves(source: Source, captions: Captions) -> Section:
     """A figure for each curve, those over eps or steps of several networks in one; and what they warn of."""
     if not source.curves:
-        command = code(f"robustkit curves {source.path} --output {source.path}/curves")
+        command = code(f"robustkit curves {source.subject} --output {shlex.quote(f'{source.path}/curves')}")
         text = paragraph("Accuracy over eps and over attack steps was not measured. This does it: ", command, ".")
         return Section("curves", "Curves", note(text))
     parts = [part for name, held in source.curves.items() for part in _figures(name, held, captions)]

@@ -93,9 +93,8 @@ def _confusion(source: Source, record: Record, captions: Captions) -> Html:
 def _margins(source: Source, record: Record, captions: Captions) -> Html:
     attacked = torch.isfinite(record.worst.l2)
     broken, stand = attacked & (record.broken_by >= 0), attacked & standing(record)
-    budgets = {attack.get("eps") for attack in source.attacks.values() if attack.get("norm") == "L2"}
-    only = len(budgets) == 1 and all(attack.get("norm") == "L2" for attack in source.attacks.values())
-    eps = next(iter(budgets)) if only else None
+    budgets = {(budget.norm, budget.eps) for budget in source.budgets.values()}
+    eps = next((radius for norm, radius in budgets if norm == "L2"), None) if len(budgets) == 1 else None
     losses = record.worst.loss[stand]
     drawn = draw_margins(record.worst.l2[broken], record.worst.l2[stand], losses, eps=eps)
     caption = (

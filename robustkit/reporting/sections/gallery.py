@@ -94,11 +94,8 @@ def _how_to_keep(source: Source) -> Html:
     text = "No images were kept, so none can be shown. "
     if not source.records:
         text = "This folder does not say what became of each example. "
-    command = (
-        f"robustkit evaluate {source.path} --network all --keep-images --output NEW-FOLDER"
-        if source.is_run
-        else "robustkit evaluate ... --keep-images --output NEW-FOLDER"
-    )
+    every = " --network all" if source.is_run else ""
+    command = f"robustkit evaluate {source.subject}{every} --keep-images --output NEW-FOLDER"
     way = joined(
         "Measure again, and keep them: ", code(command), "; or train with ", code("evaluation.manner.keep_images=true")
     )

@@ -51,13 +51,9 @@ def _checks_tile(source: Source) -> Html:
 
 
 def budgets_of(source: Source) -> list[str]:
-    """The distinct budgets of the final attacks, where a recipe names them, as `Linf ≤ 8/255`."""
-    found = []
-    for attack in source.attacks.values():
-        eps = attack.get("eps")
-        if isinstance(eps, int | float) and not isinstance(eps, bool):
-            found.append(f"{attack.get('norm', 'Linf')} ≤ {radius(float(eps))}")
-    return list(dict.fromkeys(found))
+    """The distinct budgets of the final attacks, as `Linf ≤ 8/255`."""
+    budgets = source.budgets.values()
+    return list(dict.fromkeys(f"{budget.norm} ≤ {radius(budget.eps)}" for budget in budgets))
 
 
 def _who(source: Source) -> Html:

@@ -34,11 +34,11 @@ def threats(source: Source, captions: Captions) -> Section:
 
 
 def _row(source: Source, name: str, attack: Mapping[str, Any]) -> list[str]:
-    eps = attack.get("eps")
-    given = radius(float(eps)) if isinstance(eps, int | float) and not isinstance(eps, bool) else NONE
+    budget = source.budgets.get(name)
+    norm, given = (NONE, NONE) if budget is None else (budget.norm, radius(budget.eps))
     record = source.records.get(source.main)
     linf, l2 = largest(record.outcomes[name]) if record else (NONE, NONE)
-    return [code(name), str(attack.get("use")), str(attack.get("norm", NONE)), given, linf, l2]
+    return [code(name), str(attack.get("use")), norm, given, linf, l2]
 
 
 def largest(outcome: Outcome) -> tuple[str, str]:
