@@ -80,8 +80,8 @@ def open_networks(sources: Sequence[Path], registry: Registry, options: Mapping[
         subject = open_subject(path, words, **settings)
         source = Source(subject, options["examples"])
         called = path.stem if path.is_file() else path.resolve().name
-        for name in subject.files:
-            label = name if len(sources) == 1 else called if len(subject.files) == 1 else f"{called} {name}"
+        for name in subject.names:
+            label = name if len(sources) == 1 else called if len(subject.names) == 1 else f"{called} {name}"
             networks.append(Network(label, name, source))
     if len({network.label for network in networks}) < len(networks):
         return [replace(network, label=str(network.file)) for network in networks]

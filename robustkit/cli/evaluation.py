@@ -87,8 +87,8 @@ class Job:
         test = test.subset(torch.arange(min(self.settings.test_examples or len(test), len(test)))).to(device)
         measurements, again = {}, {}
         with surroundings(recipe), progress_display(quiet=quiet, err=True) as display:
-            display.evaluation_started(list(subject.files), list(self.settings.final_attacks))
-            for name in subject.files:
+            display.evaluation_started(subject.names, list(self.settings.final_attacks))
+            for name in subject.names:
                 model, oddities = subject.network(name, test)
                 for text in oddities:
                     display.warned(text)
@@ -117,6 +117,7 @@ class Job:
             "seed": recipe.seed,
             "robustkit": version("robustkit-torch"),
             "weights": self._weights(),
+            **({"architecture": plain(self.subject.architecture)} if self.subject.architecture else {}),
             "dataset": plain(recipe.dataset),
             "examples": {"test": examples},
             "batch_size": self.settings.batch_size,

@@ -95,9 +95,7 @@ def examine(request: Request, registry: Registry, *, quiet: bool) -> Findings:
     conditions = parse_gate(request.gate) if request.gate is not None else ()
     rules = chosen_rules(request.checks or None)
     words = [*request.overrides, *([f"device={request.device}"] if request.device else [])]
-    subject = open_subject(
-        request.model, words, data=request.data, network=request.network, registry=registry, architectures=True
-    )
+    subject = open_subject(request.model, words, data=request.data, network=request.network, registry=registry)
     attacks = _attacks(request, subject)
     budget = _budget(request, attacks)
     needed = gate_attacks(conditions, attacks, budget, registry)
@@ -202,8 +200,6 @@ class _Work:
         return test.subset(chosen).to(choose_device(self.subject.recipe.device))
 
     def _network(self, examples: Examples) -> nn.Module:
-        if self.subject.architecture is not None:
-            return self._placed(self.subject.built(examples))
         model, oddities = self.subject.network(self.name, examples)
         for text in oddities:
             self.display.warned(text)

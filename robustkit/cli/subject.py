@@ -27,10 +27,11 @@ _SECTIONS = ("dataset", "evaluation", "seed", "device", "threads")
 
 @dataclass(frozen=True)
 class Subject:
-    """Weights files by the networks' names, and the recipe whose data, attacks and seed they are measured with."""
+    """Networks, and the recipe whose data, attacks and seed they are measured with."""
 
     recipe: Recipe
     files: Mapping[str, Path]
+    """Weights files by the networks' names."""
     registry: Registry
     others: Mapping[str, Path] = field(default_factory=dict)
     """Weights files of the results folder's other networks."""
@@ -39,24 +40,23 @@ class Subject:
     architecture: Architecture | None = None
     """What builds the network, where there are no files."""
 
-    def built(self, examples: Examples) -> Classifier:
-        """The architecture's network for these examples, in eval mode; random weights are drawn from the recipe's seed.
-
-        Raises:
-            InputError: there is none, or it cannot take these images.
-        """
-        if self.architecture is None:
-            raise InputError("expected an architecture, got weights files.")
-        with private_randomness(derive(self.recipe.seed, "weights"), torch.device("cpu")):
-            return build_classifier(self.architecture, examples.num_classes, examples.image_shape).eval()
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The networks to measure."""
+        return tuple(self.files) if self.architecture is None else (self.architecture.name,)
 
     def network(self, name: str, examples: Examples) -> tuple[Classifier, list[str]]:
         """The network, and what is odd about measuring it on these examples.
+
+        An architecture's random weights, if it has any, are drawn from the recipe's seed.
 
         Raises:
             WeightsError: its file is damaged.
             InputError: it was made for other images or another number of classes.
         """
+        if self.architecture is not None:
+            with private_randomness(derive(self.recipe.seed, "weights"), torch.device("cpu")):
+                return build_classifier(self.architecture, examples.num_classes, examples.image_shape).eval(), []
         path = {**self.others, **self.files}[name]
         tensors, header = read_tensors(path)
         model = model_from(tensors, header, str(path), self.registry)
@@ -79,7 +79,6 @@ def open_subject(
     data: str | None,
     network: str | None,
     registry: Registry,
-    architectures: bool = False,
 ) -> Subject:
     """Find the networks and the recipe.
 
@@ -89,7 +88,6 @@ def open_subject(
         data: a recipe to use instead of the run's.
         network: which of a results folder's networks; None for the global one.
         registry: where components are looked up.
-        architectures: whether the source may be one.
 
     Raises:
         InputError: it is not clear what to measure on, or an override has no effect on a measurement.
@@ -102,8 +100,8 @@ def open_subject(
                 f"override {word!r}: has no effect on an evaluation.{did_you_mean(first, _SECTIONS)} {known(_SECTIONS)}"
             )
     path = Path(source)
-    described = architectures and str(source).lstrip().startswith("{")
-    if network is not None and (described or not path.is_dir() and (architectures or path.is_file())):
+    described = str(source).lstrip().startswith("{")
+    if network is not None and (described or not path.is_dir()):
         raise InputError(f"--network chooses among the networks of a results folder; {source} is one network.")
     if not described and path.is_dir():
         run = FinishedRun(path, registry)
@@ -113,7 +111,7 @@ def open_subject(
     if not described and path.is_file():
         files = {str(read_tensors(path)[1].get("network", path.stem)): path}
         return Subject(load_recipe(data or _lock_of(path), *overrides, registry=registry), files, registry)
-    if not architectures or _looks_like_a_path(str(source)):
+    if _looks_like_a_path(str(source)):
         raise WeightsError(f"{source}: there is no such results folder or weights file.")
     architecture = parse_architecture(str(source), registry)
     if data is None:

@@ -189,7 +189,8 @@ def test_every_wrong_field_of_an_attack_is_reported(invoke: Invoke, finished: Pa
 
 
 def test_a_source_that_is_none(invoke: Invoke, tiny: Path) -> None:
-    assert "no such results folder or weights file" in invoke("evaluate", "nowhere").stderr
+    assert "There is no results folder or weights file of this name, either." in invoke("evaluate", "nowhere").stderr
+    assert "there is no such results folder or weights file" in invoke("evaluate", "runs/nowhere").stderr
     assert "it has no lock.yaml" in invoke("evaluate", ".").stderr
     Path("x.safetensors").write_bytes(b"nonsense")
     result = invoke("evaluate", "x.safetensors", "--data", tiny)
@@ -223,3 +224,13 @@ def test_specs_follow_nested_fields_and_brackets() -> None:
     assert dotted["pgd"].loss.label_smoothing == 0.2
     with pytest.raises(InputError, match="pgd"):
         parse_attacks(["pgd"], installed().registry)
+
+
+def test_an_architecture_with_weights_of_its_own(invoke: Invoke, tiny: Path) -> None:
+    words = ["small-cnn:width=4", "--data", tiny, "--examples", 12]
+    found, again = (evaluated(invoke, *words) for _ in range(2))
+    assert list(found["networks"]) == ["small-cnn"]
+    assert found["networks"] == again["networks"]
+    assert found["weights"] == {}
+    assert found["architecture"]["width"] == 4
+    assert "name the recipe whose dataset to use, --data RECIPE" in invoke("evaluate", "small-cnn").stderr

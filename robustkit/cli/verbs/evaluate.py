@@ -38,7 +38,7 @@ batch_size_option = click.option(
 
 
 @click.command("evaluate")
-@click.argument("source", metavar="RUN-OR-WEIGHTS", type=click.Path(path_type=Path))
+@click.argument("source", metavar="MODEL")
 @click.argument("overrides", metavar="[PATH=VALUE]...", nargs=-1)
 @network_option
 @attack_option
@@ -63,7 +63,7 @@ batch_size_option = click.option(
 @json_option
 @plugin_options
 def command(
-    source: Path,
+    source: str,
     overrides: tuple[str, ...],
     network: str | None,
     specs: tuple[str, ...],
@@ -83,8 +83,9 @@ def command(
 ) -> None:
     """Measure networks that are already trained.
 
-    RUN-OR-WEIGHTS is a results folder or a weights file. Without further options a run's global learner is measured as
-    at the end of its run: on the test examples, under the run's final attacks, from the same starts.
+    MODEL is a results folder, a weights file, or an architecture that comes with its weights, such as
+    timm:model=resnet18,pretrained=true, and then needs --data. Without further options a run's global learner is
+    measured as at the end of its run: on the test examples, under the run's final attacks, from the same starts.
     PATH=VALUE words change that, for example dataset.root=/data. Nothing is written without --output.
     """
     from robustkit.cli.subject import open_subject
