@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -21,7 +22,7 @@ from robustkit.engine.device import choose_device
 from robustkit.engine.folder import RunFolder, make_folder
 from robustkit.engine.launch import surroundings
 from robustkit.engine.report import CAUTION, report_json, report_text, saved_images
-from robustkit.errors import InputError
+from robustkit.errors import InputError, RobustkitError
 from robustkit.evaluation.keeping import measure_and_keep
 from robustkit.evaluation.measurement import Measurement
 from robustkit.models.files import write_text
@@ -51,9 +52,15 @@ class Job:
         """
         with nullcontext(str(output)) if output else tempfile.TemporaryDirectory() as place_to_work:
             folder = RunFolder(place_to_work)
+            new = not folder.path.exists()
             if output is not None:
                 self._begin(folder)
-            measurements, again, examples = self._measure(folder, quiet=quiet)
+            try:
+                measurements, again, examples = self._measure(folder, quiet=quiet)
+            except RobustkitError:
+                if new and not any(folder.path.rglob("*.safetensors")):
+                    shutil.rmtree(folder.path)  # bad input leaves nothing behind
+                raise
             report = self._report(measurements, examples) | saved_images(again)
             if output is not None:
                 write_text(folder.report, report_json(report))
