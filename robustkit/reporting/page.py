@@ -21,7 +21,7 @@ from robustkit.reporting.sections.costs import costs
 from robustkit.reporting.sections.curves import curves, overlaid
 from robustkit.reporting.sections.failures import failures
 from robustkit.reporting.sections.gallery import gallery
-from robustkit.reporting.sections.plane import has_plane, plane
+from robustkit.reporting.sections.plane import plane
 from robustkit.reporting.sections.summary import summary
 from robustkit.reporting.sections.surroundings import repeating, surroundings
 from robustkit.reporting.sections.threats import shared_threats, threats
@@ -41,8 +41,8 @@ def report_page(source: Source, registry: Registry) -> str:
         sections += [gallery(source, clean, captions), failures(source, captions), classes(source, captions)]
     elif source.attacks:
         sections.append(gallery(source, CleanImages(None), captions))
-    if has_plane([source]):
-        sections.append(plane([source], captions))
+    plotted = plane([source], captions)
+    sections += [plotted] if plotted else []
     sections += [
         curves(source, captions),
         training(source, captions),
@@ -76,8 +76,8 @@ def comparison_page(sources: Sequence[Source], network: str = "global") -> str:
             raise InputError(f"{lacking} {known(source.networks)}")
     found, captions = comparison.Compared(list(sources), network), Captions()
     sections = [comparison.means(found, captions), comparison.pairs(found, captions), shared_threats(sources)]
-    if has_plane(sources):
-        sections.append(plane(sources, captions))
+    plotted = plane(sources, captions)
+    sections += [plotted] if plotted else []
     by_class = comparison.by_classes(found, captions)
     sections += [by_class] if by_class else []
     lines = overlaid(found.sources, captions)

@@ -41,18 +41,18 @@ def seconds(value: float) -> str:
 
 
 def number(value: Any) -> str:
-    """A setting's value: floats in six digits, all else as it is written in a recipe."""
+    """A setting's value: floats as `radius` has them, all else as it is written in a recipe."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "none"}[value]
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return radius(value) if isinstance(value, float) else str(value)
 
 
-def radius(eps: float) -> str:
-    """An eps: `8/255 (0.0314)` where it is a whole number of 8-bit steps, else `0.3`."""
-    steps = eps * 255
-    if 0.5 < steps < 254.5 and abs(steps - round(steps)) < 1e-3:
-        return f"{round(steps)}/255 ({eps:.3g})"
-    return f"{eps:.6g}"
+def radius(value: float) -> str:
+    """`8/255` where that is what it is, else in six digits: `0.3`."""
+    steps = value * 255
+    whole = 0.5 < steps < 64.5 and abs(steps - round(steps)) < 1e-9
+    # 0.2 is 51/255 and 1/3 is 85/255, but nobody would say so.
+    return f"{round(steps)}/255" if whole and value != round(value, 3) else f"{value:.6g}"
 
 
 def p_value(value: float) -> str:

@@ -98,9 +98,9 @@ def test_pictures_hold_the_pixels(channels: int) -> None:
 
 
 def test_quantities() -> None:
-    assert quantities.radius(8 / 255) == "8/255 (0.0314)"
-    assert quantities.radius(0.3) == "0.3"
-    assert quantities.radius(1.0) == "1"
+    given = [8 / 255, 0.3, 0.2, 1.0, 0.0, 0.0313, 1 / 3]
+    assert [quantities.radius(value) for value in given] == ["8/255", "0.3", "0.2", "1", "0", "0.0313", "0.333333"]
+    assert [quantities.number(value) for value in (True, None, 20, "best")] == ["true", "none", "20", "best"]
     assert quantities.p_value(0.0123) == "0.012"
     assert quantities.p_value(0.0002) == "< 0.001"
     assert [quantities.seconds(value) for value in (0.414, 42.04, 1260.2)] == ["0.41", "42.0", "1,260"]
@@ -111,7 +111,7 @@ def test_settings_are_flat_and_complete() -> None:
     assert list(flat(attack)) == [
         ("use", "eot"),
         ("attack", "pgd"),
-        ("attack.eps", "0.0313725"),
+        ("attack.eps", "8/255"),
         ("parts[0]", "fab"),
         ("parts[1].steps", "5"),
         ("x", "none"),

@@ -54,9 +54,9 @@ def command(
     if len(set(runs)) < len(runs):
         raise InputError("a run is named twice: there is nothing to compare it with.")
     target = output or (runs[0] / "report.html" if len(runs) == 1 else Path("comparison.html"))
-    _check_target(target, force)
     registry = choice.load().registry
     sources = [read_source(path, registry, doctor=doctor) for path in runs]
+    _check_target(target, force)
     alone = len(sources) == 1
     text = report_page(sources[0], registry) if alone else comparison_page(sources, network)
     try:

@@ -28,9 +28,10 @@ def draw_classes(classes: Sequence[str], series: Mapping[str, Sequence[Accuracy 
         for number, (name, found) in enumerate(series.items()):
             offset = (number - (len(series) - 1) / 2) * min(0.2, 0.7 / len(series))
             _draw_series(axes, drawable(name), found, offset, colours[name], MARKERS[number % len(MARKERS)])
-        upright = max(map(len, classes)) * len(classes) > 90
         names = [drawable(name, 18) for name in classes]
-        axes.set_xticks(range(len(classes)), names, rotation=90 if upright else 0)
+        wide = max(map(len, names)) * len(classes) > 60
+        turned: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if wide else {}
+        axes.set_xticks(range(len(classes)), names, **turned)
         axes.set_xlim(-0.6, len(classes) - 0.4)
         axes.set_ylim(-0.02, 1.02)
         axes.grid(visible=False, axis="x")

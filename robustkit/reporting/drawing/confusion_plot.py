@@ -37,7 +37,9 @@ def draw_confusion(counts: Tensor, classes: Sequence[str]) -> Figure:
             _write(axes, counts, largest)
         names = [drawable(name, 14) for name in classes]
         ticks = [place + 0.5 for place in range(len(classes))]
-        axes.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 3 else 0)
+        wide = max(map(len, names)) > 3
+        turned: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if wide else {}
+        axes.set_xticks(ticks, names, **turned)
         axes.set_yticks(ticks, names)
         axes.set_ylim(len(classes), 0)
         axes.set_aspect("equal")

@@ -76,5 +76,6 @@ def _handles(networks: Sequence[str], colours: Mapping[str, str], parts: Sequenc
     handles = [Line2D([], [], color=colours[name], linewidth=2.4, label=drawable(name)) for name in networks]
     for number, part in enumerate(parts):
         look = {"linestyle": _DASHES[number % len(_DASHES)], "marker": MARKERS[number % len(MARKERS)]}
-        handles.append(Line2D([], [], color=SOFT, markersize=4, linewidth=1.5, label=drawable(part), **look))
+        label = "clean images" if part == "natural" else f"under {drawable(part)}"
+        handles.append(Line2D([], [], color=SOFT, markersize=4, linewidth=1.5, label=label, **look))
     return handles

@@ -14,22 +14,25 @@ from robustkit.reporting.source import WORST, Source
 _TITLE = "Natural against robust accuracy"
 
 
-def has_plane(sources: Sequence[Source]) -> bool:
-    """Whether there is more than a point to draw, and one attack that all sources have."""
+def _has_plane(sources: Sequence[Source]) -> bool:
+    """Whether all sources have a global learner, and attacks in common."""
     if any("global" not in source.networks for source in sources):
         return False
     ends = [{name for name in source.networks["global"] if name != "natural"} for source in sources]
     shared = set.intersection(*ends)
-    points = sum(len(source.networks) for source in sources)
     paths = [
         set(source.metrics[-1]["global"].get("validation", {})) - {"natural"} for source in sources if source.metrics
     ]
-    return bool(shared) and points > 1 and (not any(paths) or bool(set.intersection(*filter(None, paths))))
+    return bool(shared) and (not any(paths) or bool(set.intersection(*filter(None, paths))))
 
 
-def plane(sources: Sequence[Source], captions: Captions) -> Section:
-    """The plane of these sources, for which `has_plane` holds."""
+def plane(sources: Sequence[Source], captions: Captions) -> Section | None:
+    """The plane; None where there is but one point, or the sources have no attack in common."""
+    if not _has_plane(sources):
+        return None
     found = trade_off([source.path for source in sources])
+    if sum(len(trace.epochs) + (trace.final is not None) for trace in found.traces) < 2:
+        return None
     under = "the worst case over all attacks" if found.final_attack == WORST else f"the attack {found.final_attack}"
     path = ""
     if found.attack:
