@@ -13,7 +13,11 @@ from robustkit.components.component import Component
 
 @dataclass(frozen=True)
 class Strategy(Component):
-    """A learner's objective. Adversarial examples come from `robustkit.perturb(attack, model, images, labels)`."""
+    """A learner's objective. Adversarial examples come from `robustkit.perturb(attack, model, images, labels)`.
+
+    What it must know of earlier batches it notes in `robustkit.remembered(name)`; a field that may be a schedule is
+    read by `robustkit.rate_now`. A strategy around another calls the other's `loss`, and passes on just the batch.
+    """
 
     kind: ClassVar[str] = "strategy"
 
