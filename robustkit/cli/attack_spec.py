@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 from robustkit.components.architecture import Architecture
@@ -12,6 +12,7 @@ from robustkit.errors import InputError
 from robustkit.plugin.registry import Registry
 from robustkit.recipe.builder import Builder
 from robustkit.recipe.document import Document, override, parse
+from robustkit.recipe.words import split_outside_brackets
 
 _SPEC = re.compile(r"(?:(?P<name>[^:={}\s]+)=)?(?P<attack>.+)", re.DOTALL)
 _EXAMPLES = "pgd:eps=8/255,steps=20 or strong=pgd:eps=8/255,restarts=5 or '{use: pgd, eps: 8/255}'"
@@ -42,8 +43,7 @@ def parse_architecture(spec: str, registry: Registry) -> Architecture:
     """
     architecture, problems = Builder(registry).build(Architecture, _plain(spec.strip(), spec, "MODEL").data)
     if problems:
-        text = "\n".join(f"MODEL {spec!r}: {problem}" for problem in problems)
-        raise InputError(f"{text} There is no results folder or weights file of this name, either.")
+        raise InputError("\n".join(f"MODEL {spec!r}: {problem}" for problem in problems))
     return cast(Architecture, architecture)
 
 
@@ -66,7 +66,7 @@ def _plain(text: str, spec: str, option: str = "--attack") -> Document:
         return document
     use, _, fields = text.partition(":")
     document = Document(option, data={"use": use})
-    for word in _split(fields):
+    for word in split_outside_brackets(fields):
         if not re.match(r"\s*[\w.\[\]]+\s*=", word):
             raise InputError(f"{option} {spec!r}: expected FIELD=VALUE, got {word!r}. Examples: {_EXAMPLES}.")
         try:
@@ -74,15 +74,3 @@ def _plain(text: str, spec: str, option: str = "--attack") -> Document:
         except InputError as error:
             raise InputError(f"{option} {spec!r}: {error}") from None
     return document
-
-
-def _split(text: str) -> Iterator[str]:
-    """The words between commas, but not between those inside brackets."""
-    depth, start = 0, 0
-    for place, character in enumerate(text):
-        depth += (character in "[{(") - (character in "]})")
-        if character == "," and depth == 0:
-            yield text[start:place]
-            start = place + 1
-    if text[start:].strip():
-        yield text[start:]

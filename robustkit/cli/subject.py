@@ -113,7 +113,12 @@ def open_subject(
         return Subject(load_recipe(data or _lock_of(path), *overrides, registry=registry), files, registry)
     if _looks_like_a_path(str(source)):
         raise WeightsError(f"{source}: there is no such results folder or weights file.")
-    architecture = parse_architecture(str(source), registry)
+    try:
+        architecture = parse_architecture(str(source), registry)
+    except InputError as error:
+        if described or ":" in str(source):
+            raise
+        raise WeightsError(f"{source}: there is no such results folder or weights file. {error}") from error
     if data is None:
         raise InputError(f"{source} is an architecture: name the recipe whose dataset to use, --data RECIPE.")
     recipe = load_recipe(data, *overrides, registry=registry)

@@ -189,7 +189,8 @@ def test_every_wrong_field_of_an_attack_is_reported(invoke: Invoke, finished: Pa
 
 
 def test_a_source_that_is_none(invoke: Invoke, tiny: Path) -> None:
-    assert "There is no results folder or weights file of this name, either." in invoke("evaluate", "nowhere").stderr
+    nowhere = invoke("evaluate", "nowhere").stderr
+    assert "there is no such results folder or weights file. MODEL 'nowhere': use: unknown architecture" in nowhere
     assert "there is no such results folder or weights file" in invoke("evaluate", "runs/nowhere").stderr
     assert "it has no lock.yaml" in invoke("evaluate", ".").stderr
     Path("x.safetensors").write_bytes(b"nonsense")
