@@ -168,3 +168,17 @@ def test_a_data_set_that_is_gone_is_said(run: Path, page_of: Callable[..., Page]
     assert len(page.images) == whole // 3
     assert "Clean images and perturbations are left out" in page.text
     assert "nowhere" in page.text
+
+
+def test_a_run_without_attacks_claims_no_robustness(run: Path, page_of: Callable[..., Page]) -> None:
+    shutil.rmtree(run / "examples")
+
+    def unattacked(report: dict[str, Any]) -> None:
+        report["attacks"] = {}
+        report["networks"] = {name: {"natural": found["natural"]} for name, found in report["networks"].items()}
+
+    changed(run / "report.json", unattacked)
+    page = page_of(run)
+    assert "these figures say nothing about robustness" in page.text
+    assert "under an attack" not in page.table("Accuracy in percent").caption
+    assert not page.images

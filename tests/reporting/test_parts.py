@@ -123,7 +123,10 @@ def test_plots_keep_their_names_apart_and_follow_the_theme() -> None:
     counts = torch.tensor([[0, 3, 0, 1], [0, 0, 0, 0], [5, 0, 0, 0], [0, 0, 2, 0]])
     series = {"$x_{": [Accuracy(1, 2), None, Accuracy(0, 3), Accuracy(3, 3)]}
     figures = [draw_confusion(counts, names), draw_classes(names, series, "accuracy")]
-    figures.append(draw_margins(torch.tensor([0.5, 1.0]), torch.empty(0), torch.empty(0), eps=1.0))
+    norms = torch.tensor([0.5, 1.0])
+    figures.append(draw_margins(norms, torch.empty(0), torch.empty(0), eps=1.0))
+    figures.append(draw_margins(norms, norms, norms, eps=None))
+    assert [len(figure.axes) for figure in figures[-2:]] == [1, 2]
     parts = [plot(figure, f"Figure {number}") for number, figure in enumerate(figures)]
     page = Page("".join(parts))
     assert len(page.ids) == len(set(page.ids)) > 20

@@ -13,7 +13,7 @@ _BINS = 6, 24
 
 
 def draw_margins(broken: Tensor, standing: Tensor, losses: Tensor, *, eps: float | None) -> Figure:
-    """Left, how long the worst perturbations are (L2); right, how high the loss of those that stand is driven.
+    """Left, how long the worst perturbations are (L2); right, how high the loss of those that stand is driven, if any.
 
     Args:
         broken: (a,): L2 norms of the perturbations that broke their examples.
@@ -23,12 +23,13 @@ def draw_margins(broken: Tensor, standing: Tensor, losses: Tensor, *, eps: float
     """
     with styled():
         figure = new_figure(2.6)
-        norms, loss = figure.subplots(1, 2)
+        norms, *others = figure.subplots(1, 2) if len(losses) else [figure.subplots()]
         _draw_norms(norms, broken, standing, eps)
-        loss.hist(losses.tolist(), bins=_edges(losses), color=NATURAL, alpha=0.75, linewidth=0)
-        loss.set_title("Loss of those that stand")
-        loss.set_xlabel("worst cross-entropy (nats)")
-        for axes in (norms, loss):
+        for loss in others:
+            loss.hist(losses.tolist(), bins=_edges(losses), color=NATURAL, alpha=0.75, linewidth=0)
+            loss.set_title("Loss of those that stand")
+            loss.set_xlabel("worst cross-entropy (nats)")
+        for axes in (norms, *others):
             axes.grid(visible=False, axis="x")
             axes.set_ylabel("examples")
             axes.yaxis.get_major_locator().set_params(integer=True)

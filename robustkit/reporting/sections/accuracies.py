@@ -19,8 +19,10 @@ def accuracies(source: Source, captions: Captions) -> Section:
     examples = next(iter(networks.values()))["natural"].examples
     caption = (
         f"Accuracy in percent on {examples:,} test examples, with 95 % Wilson score intervals over the examples. "
-        f"{definition(source)} The lowest figure of each network under a single attack is bold."
+        f"{definition(source)}"
     )
+    if len(source.attacks) > 1:
+        caption += " The lowest figure of each network under a single attack is bold."
     table = captions.table(caption, ["accuracy", *networks], rows)
     drawn = plot(draw_accuracies(networks), "Accuracies with intervals")
     text = "The figures of the table; lines are their 95 % Wilson intervals."
@@ -39,7 +41,7 @@ def _row(source: Source, part: str) -> list[str]:
 def _again(source: Source, captions: Captions) -> Html:
     """Of saved images: what the networks say of them when they are read from the file."""
     saved = source.report.get("saved_images")
-    if not saved:
+    if not saved or not source.attacks:
         return joined()
     rows = [
         [name, *(with_interval(accuracy_of(found[kind])) for kind in ("float32", "8-bit"))]

@@ -97,9 +97,11 @@ def _margins(source: Source, record: Record, captions: Captions) -> Html:
     eps = next((radius for norm, radius in budgets if norm == "L2"), None) if len(budgets) == 1 else None
     losses = record.worst.loss[stand]
     drawn = draw_margins(record.worst.l2[broken], record.worst.l2[stand], losses, eps=eps)
-    caption = (
-        f"{source.main}. Left: L2 norms of the worst-case perturbations. Right: the highest cross-entropy that any "
-        f"attack reached on the {int(stand.sum()):,} examples that stand, in nats; below {math.log(2):.2f} the true "
-        "class still has more than half of the probability."
-    )
+    caption = f"L2 norms of the worst-case perturbations of {source.main}; no example stands."
+    if len(losses):
+        caption = (
+            f"{source.main}. Left: L2 norms of the worst-case perturbations. Right: the highest cross-entropy that any "
+            f"attack reached on the {len(losses):,} examples that stand, in nats; below {math.log(2):.2f} the true "
+            "class still has more than half of the probability."
+        )
     return captions.figure(caption, plot(drawn, "Norms and losses"))

@@ -65,6 +65,8 @@ def _who(source: Source) -> Html:
 
 def definition(source: Source) -> str:
     """What it means to count, under an attack and in the worst case."""
+    if not source.attacks:
+        return "An example counts if it is classified right; no attack was tried."
     if source.dropped:
         under = (
             "Broken examples were not attacked again: an example counts under an attack if it is classified right "
