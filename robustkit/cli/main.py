@@ -15,6 +15,7 @@ from robustkit.cli.plugin_options import PluginChoice, disable_option, plugin_op
 
 VERBS = (
     "run",
+    "sweep",
     "estimate",
     "check",
     "show",

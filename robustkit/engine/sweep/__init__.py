@@ -1,0 +1,1 @@
+"""Sweeps: one recipe in many settings and with several seeds, in one folder."""
