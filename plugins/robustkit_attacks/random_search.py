@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from robustkit_attacks.closest import logits_of, rounding
 from robustkit_attacks.margin import Margin
+from robustkit_attacks.patches import Chain, Patches
 from robustkit_attacks.squares import Squares
 
 _SPEEDUP = 2.0
@@ -33,7 +34,11 @@ class Search:
 
     def measure(self, rows: Tensor, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Margins (M,) of these examples' images, what rounding could make of them, and whether they are wrong."""
-        logits, labels = logits_of(self._model, images), self._labels[rows]
+        return self.judge(rows, logits_of(self._model, images))
+
+    def judge(self, rows: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same, from the logits (M, K)."""
+        labels = self._labels[rows]
         return Margin()(logits, labels), rounding(logits), logits.argmax(dim=1) != labels
 
     def record(self, rows: Tensor, images: Tensor, margins: Tensor, broken: Tensor) -> None:
@@ -51,10 +56,13 @@ class Run:
         search: where what is found is recorded.
         rows: the places in the batch (M,) of the examples that take part.
         squares: makes the proposals for them.
+        chain: the model as a chain of convolutions, if it is one; then small squares are computed as patches.
     """
 
-    def __init__(self, search: Search, rows: Tensor, squares: Squares) -> None:
+    def __init__(self, search: Search, rows: Tensor, squares: Squares, chain: Chain | None = None) -> None:
         self._search, self.rows, self.squares = search, rows, squares
+        self._chain = chain
+        self._patches: Patches | None = None
         self._margins, _, wrong = search.measure(rows, squares.images)
         self._first = self._before = self._margins.clone()
         self._leave(wrong, wrong)
@@ -64,14 +72,43 @@ class Run:
         chosen, images = self.squares.propose(place)
         if len(chosen) == 0:
             return
-        margins, noise, wrong = self._search.measure(self.rows[chosen], images)
+        margins, noise, wrong = self._measured(place, chosen, images)
         known = self._margins[chosen]
         kept = wrong | (margins > known + noise)
         self._margins[chosen] = torch.where(kept, margins, known)
         self.squares.settle(place, chosen, images, kept)
+        if self._patches is not None:
+            self._patches.take_back(~kept)
         if bool(wrong.any()):
             broken = torch.zeros_like(self.rows, dtype=torch.bool).index_fill_(0, chosen[wrong], True)
             self._leave(broken, broken)
+
+    def _measured(self, place: int, chosen: Tensor, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What patches call broken is confirmed by the model itself."""
+        if self._patches is None:
+            return self._search.measure(self.rows[chosen], images)
+        logits = self._patches.change(chosen, images, *self.squares.region(place, chosen))
+        margins, noise, wrong = self._search.judge(self.rows[chosen], logits)
+        if bool(wrong.any()):
+            broken = wrong.nonzero().squeeze(1)
+            margins[broken], _, wrong[broken] = self._search.measure(self.rows[chosen[broken]], images[broken])
+        return margins, noise, wrong
+
+    def look_closely(self, sides: tuple[int, int]) -> None:
+        """Compute what follows, squares of this size or smaller, as patches, if that is less work.
+
+        Each time that this is asked the model itself says once more what the best images' margins are. Should it
+        disagree, being more than the chain that it was taken for, it is asked for everything from then on.
+        """
+        if self._chain is None or len(self.rows) == 0:
+            return
+        if self._patches is None:
+            if self._chain.pays(sides, len(self.rows)):
+                self._patches = Patches(self._chain, self.squares.images)
+            return
+        margins, noise, _ = self._search.measure(self.rows, self.squares.images)
+        if bool(((margins - self._margins).abs() > 2.0 * noise).any()):
+            self._chain, self._patches, self._margins = None, None, margins
 
     def give_up(self, times: float) -> None:
         """Let those go whose margins will not turn, with `times` as many queries left as since this was asked last.
@@ -95,5 +132,7 @@ class Run:
         self._search.record(self.rows[gone], self.squares.images[gone], self._margins[gone], broken[gone])
         stay = ~gone
         self.squares.keep(stay)
+        if self._patches is not None:
+            self._patches.keep(stay)
         self.rows, self._margins = self.rows[stay], self._margins[stay]
         self._first, self._before = self._first[stay], self._before[stay]

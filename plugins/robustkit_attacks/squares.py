@@ -49,6 +49,15 @@ class Squares(ABC):
     def propose(self, place: int) -> tuple[Tensor, Tensor]:
         """The proposals at this place among those drawn: the examples whose is worth a query (M,), and its images."""
 
+    @abstractmethod
+    def region(self, place: int, chosen: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        """First rows and columns (M,) of the windows that these proposals change, and their height and width."""
+
+    @property
+    @abstractmethod
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the windows in which what was drawn changes images."""
+
     def settle(self, place: int, chosen: Tensor, images: Tensor, kept: Tensor) -> None:
         """Take over those of the proposed images that are kept (M,); the others are refused."""
         self._best[chosen[kept]] = images[kept].flatten(2)
@@ -118,6 +127,16 @@ class LinfSquares(Squares):
         images = self._best.index_select(0, chosen).scatter_(2, pixels, values)
         return chosen, self._image_shaped(images)
 
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Of what was drawn."""
+        return self._sides
+
+    def region(self, place: int, chosen: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        """The squares."""
+        corners = self._drawn[0][:, place].index_select(0, chosen)
+        return (corners.div(self._width, rounding_mode="floor"), corners.remainder(self._width)), self._sides
+
     def settle(self, place: int, chosen: Tensor, images: Tensor, kept: Tensor) -> None:
         """Remember what is refused, too."""
         super().settle(place, chosen, images, kept)
@@ -184,6 +203,15 @@ class L2Squares(Squares):
         images = (self._clean + self._eps * _unit(change, (1, 2))).clamp_(0.0, 1.0)
         everything = torch.arange(len(images), device=images.device)
         return everything, self._image_shaped(images)
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """The whole image: all of the change is scaled."""
+        return self._height, self._width
+
+    def region(self, place: int, chosen: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        """The whole image."""
+        return (torch.zeros_like(chosen), torch.zeros_like(chosen)), self.sides
 
     def keep(self, stay: Tensor) -> None:
         """Let all other examples leave."""

@@ -61,7 +61,7 @@ class Recording(nn.Module):
         (FAB(steps=1, restarts=2), 3),  # after the clean image, its linearization and where that led
         (FABTargeted(norm="L2", steps=1, restarts=2), 3),
         (FAB(norm="L1", eps=0.05, steps=1, restarts=2), 3),
-        (Square(eps=0.04, queries=10), 1),
+        (Square(eps=0.04, queries=10), 2),  # after it was looked at as a chain of layers, on two images
         (Square(eps=0.4, norm="L2", queries=10), 1),
     ],
     ids=repr,

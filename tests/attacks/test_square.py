@@ -173,7 +173,7 @@ class Counting(nn.Module):
 
     def forward(self, images):
         self.images += len(images)
-        return self.model(images)
+        return self.model(images) * 1.0  # so that it is no chain of layers, which patches would go round
 
 
 @pytest.mark.parametrize(("norm", "eps"), [("Linf", 0.05), ("L2", 0.5)])
