@@ -29,7 +29,7 @@ OURS_SHORT, THEIRS_FULL = "robustkit, steps: 10", "torchattacks, made of its mem
 OURS_HASTY = "robustkit, give_up: true"
 BATCH = 250
 """Examples of a round: all of them are one batch for both."""
-PART = 100
+PART = 150
 """Examples that what has no place among the defaults is timed on."""
 
 
