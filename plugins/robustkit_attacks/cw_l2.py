@@ -19,6 +19,10 @@ _INSIDE = 0.999999
 """Black and white are infinitely far away in the attack's variables: images are shrunk by this, about their middle."""
 
 
+_LEAST = 100
+"""Steps that are looked back on at least before an example is given up."""
+
+
 @dataclass(frozen=True)
 class CWL2(Attack):
     """The L2 attack of Carlini and Wagner: the smallest perturbation, weighed by a constant against the margin.
@@ -45,7 +49,8 @@ class CWL2(Attack):
     constant: Positive = 1e-3
     """The first constant."""
     abort_early: bool = True
-    """End the steps of an example for a constant once its objective fell by less than 1/10,000 in a tenth of them."""
+    """End the steps of an example for a constant once its objective fell by less than 1/10,000 in a tenth of them, or
+    in 100 steps if that is more: over fewer, Adam's objective goes up and down."""
 
     def problems(self) -> Iterable[Problem]:
         """A radius in 8-bit units."""
@@ -89,7 +94,7 @@ class CWL2(Attack):
             scale = (square / (1.0 - 0.999**step)).sqrt() + 1e-8
             variables = variables - self.step_size / (1.0 - 0.9**step) * mean / scale
             stay = closest.wanting(rows)
-            if self.abort_early and step % max(self.steps // 10, 1) == 0:
+            if self.abort_early and step % max(self.steps // 10, _LEAST) == 0:
                 stay &= objective <= 0.9999 * before
                 before = objective
             if not bool(stay.all()):
