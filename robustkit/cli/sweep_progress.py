@@ -54,6 +54,7 @@ class SweepProgress(JobListener):
     def ended(self, ended: Ended) -> None:
         """Say how it went."""
         self._ended += 1
+        self._active = [run for run in self._active if run is not ended.run]
         self._done += 1.0 - self._at_first[ended.run.name]
         place = f"{self.kept + self._ended:>{len(str(self.total))}}/{self.total}"
         left = self.seconds_left()

@@ -35,7 +35,7 @@ def _spread(args: Sequence[str]) -> Iterator[str]:
         if word == "--grid":
             inside = True
             if place + 1 == len(args) or args[place + 1].startswith("-"):
-                yield word  # without a value, as click should say
+                raise click.BadOptionUsage("grid", "Option '--grid' requires an argument.")
             continue
         inside = inside and not word.startswith("-")
         yield from ("--grid", word) if inside else (word,)
