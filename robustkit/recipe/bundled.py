@@ -16,6 +16,13 @@ def recipes_folder() -> Traversable:
     return packaged if packaged.is_dir() else Path(__file__).resolve().parents[2] / "recipes"
 
 
+def bundled_sweeps() -> dict[str, Traversable]:
+    """The sweeps that travel with robustkit, by name in alphabetical order."""
+    folder = recipes_folder() / "sweeps"
+    files = sorted((item for item in folder.iterdir() if item.name.endswith(".yaml")), key=lambda item: item.name)
+    return {item.name.removesuffix(".yaml"): item for item in files}
+
+
 @hookimpl
 def register_recipes() -> Mapping[str, Traversable]:
     """Every YAML file of the folder, by its name without the ending."""

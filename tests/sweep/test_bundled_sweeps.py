@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sweep_parts import runs_of
 
-from robustkit.engine.sweep.reading import bundled_sweeps
 from robustkit.plugin.manager import installed
+from robustkit.recipe.bundled import bundled_sweeps
 from robustkit.recipe.lock import components_in
 
 ROOT = Path(__file__).parents[2]

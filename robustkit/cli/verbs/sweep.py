@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from robustkit.cli.failures import INTERRUPTED
 from robustkit.cli.output import json_option, print_json, table, warn
@@ -19,6 +20,20 @@ if TYPE_CHECKING:
     from robustkit.cli.sweep_progress import SweepProgress
     from robustkit.engine.sweep.folder import SweepFolder
     from robustkit.engine.sweep.plan import PlannedRun
+
+
+class SweepName(RecipeName):
+    """A bundled sweep's name, or what names a recipe; both are completed."""
+
+    name = "sweep"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Bundled sweeps and recipes whose name begins so, else files."""
+        from robustkit.recipe.bundled import bundled_sweeps
+
+        names = [CompletionItem(name) for name in bundled_sweeps() if name.startswith(incomplete)]
+        others = super().shell_complete(ctx, param, incomplete)
+        return names + [item for item in others if not names or item.type != "file"]
 
 
 class GridCommand(click.Command):
@@ -42,7 +57,7 @@ def _spread(args: Sequence[str]) -> Iterator[str]:
 
 
 @click.command("sweep", cls=GridCommand)
-@click.argument("source", metavar="RECIPE|SWEEP", type=RecipeName())
+@click.argument("source", metavar="RECIPE|SWEEP", type=SweepName())
 @click.argument("overrides", metavar="[PATH=VALUE]...", nargs=-1)
 @click.option(
     "--grid",

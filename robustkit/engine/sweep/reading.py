@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from robustkit.engine.sweep.grid import axis_from
 from robustkit.engine.sweep.spec import Sweep, SweepFile, file_from, sweep_from
 from robustkit.errors import RecipeError, did_you_mean, known
 from robustkit.plugin.registry import Registry
-from robustkit.recipe.bundled import recipes_folder
+from robustkit.recipe.bundled import bundled_sweeps
 from robustkit.recipe.document import Document, override, parse
 from robustkit.recipe.loader import build_recipe, read_recipe
 
@@ -52,13 +51,6 @@ def read_sweep(
     if document is None:
         file = replace(file, name=built.name)
     return sweep_from(file, recipe, [axis_from(word) for word in grid], where)
-
-
-def bundled_sweeps() -> dict[str, Traversable]:
-    """The sweeps that travel with robustkit, by name."""
-    folder = recipes_folder() / "sweeps"
-    files = sorted((item for item in folder.iterdir() if item.name.endswith(".yaml")), key=lambda item: item.name)
-    return {item.name.removesuffix(".yaml"): item for item in files}
 
 
 def _sweep_document(source: str, registry: Registry) -> Document | None:
