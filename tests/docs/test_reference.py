@@ -138,7 +138,8 @@ def test_commands_in_cards_and_recipes_could_be_run() -> None:
     found = 0
     for path in [*(ROOT / "plugins").glob("*/README.md"), *(ROOT / "recipes").glob("*.yaml")]:
         for command in re.findall(r"^[# $]*robustkit run (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE):
-            recipe, *overrides = [word for word in shlex.split(command, comments=True) if not word.startswith("--")]
+            alone = re.sub(r"--output \S+", "", command)
+            recipe, *overrides = [word for word in shlex.split(alone, comments=True) if not word.startswith("--")]
             if (name := Path(recipe).stem) in installed().registry.recipes:
                 load_recipe(name, *overrides)
                 found += 1
