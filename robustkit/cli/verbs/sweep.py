@@ -63,7 +63,7 @@ def _spread(args: Sequence[str]) -> Iterator[str]:
     "--grid",
     metavar="PATH=VALUES...",
     multiple=True,
-    help="Values of a setting, PATH=1,5,10 or seed=1..5; several words may follow. Every combination is run.",
+    help="Values of a setting: PATH=1,5,10 or PATH=1..5; several words may follow. Every combination is run.",
 )
 @click.option("--base", metavar="RECIPE", type=RecipeName(), help="Vary this recipe instead of the sweep file's.")
 @click.option(
