@@ -98,16 +98,20 @@ class Run:
         """Compute what follows, squares of this size or smaller, as patches, if that is less work.
 
         Each time that this is asked the model itself says once more what the best images' margins are. Should it
-        disagree, being more than the chain that it was taken for, it is asked for everything from then on.
+        disagree with the patches, being more than the chain that it was taken for, it is asked for everything from
+        then on.
         """
         if self._chain is None or len(self.rows) == 0:
             return
         if self._patches is None:
-            if self._chain.pays(sides, len(self.rows)):
-                self._patches = Patches(self._chain, self.squares.images)
-            return
+            if not self._chain.pays(sides, len(self.rows)):
+                return
+            self._patches = Patches(self._chain, self.squares.images)
         margins, noise, _ = self._search.measure(self.rows, self.squares.images)
-        if bool(((margins - self._margins).abs() > 2.0 * noise).any()):
+        # What was kept may agree only because the patches found nothing better.
+        by_patches, _, _ = self._search.judge(self.rows, self._patches.whole)
+        apart = torch.maximum((margins - self._margins).abs(), (margins - by_patches).abs())
+        if bool((apart > 2.0 * noise).any()):
             self._chain, self._patches, self._margins = None, None, margins
 
     def give_up(self, times: float) -> None:

@@ -147,7 +147,8 @@ def test_an_exported_mix_is_the_mix_and_says_so(invoke: Invoke, finished: Path, 
     expected = mixed_network(load_run(finished), {"natural": 0.25, "robust": 0.75}, batch_norm=batch_norm).weights()
     loaded = load_model("mine.safetensors").weights()
     assert loaded.keys() == expected.keys()
-    assert all(torch.equal(tensor, expected[name]) for name, tensor in loaded.items())
+    for name, tensor in loaded.items():  # statistics computed on other numbers of threads differ in their last bits
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-5, atol=1e-6)
     header = read_tensors(Path("mine.safetensors"))[1]
     assert header["mix"] == {"natural": 0.25, "robust": 0.75}
     assert (header["batch_norm"], header["network"]) == (batch_norm, "mix natural=0.25,robust=0.75")
