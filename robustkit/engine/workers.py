@@ -17,6 +17,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from pickle import PicklingError
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -178,6 +179,7 @@ def _enter(folder: str, files: tuple[tuple[str, str], ...]) -> _Surroundings:
 def _begin(worker: int) -> None:
     """Called in the worker process before its first batch."""
     warnings.simplefilter("ignore")  # what users must know comes as an error
+    sys.excepthook = _told
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -187,6 +189,12 @@ def _begin(worker: int) -> None:
 
     # The loader's workers look whether their parent is alive, but theirs is the fork server, which waits for them.
     threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print what nobody caught, but not that the run has ended while it was being handed a batch: it says so itself."""
+    if not isinstance(error, ConnectionError):
+        sys.__excepthook__(kind, error, trace)
 
 
 @contextmanager

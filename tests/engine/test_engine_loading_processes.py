@@ -41,7 +41,6 @@ for epoch in epochs:
 
 def start(folder, name, mode):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE)}
-    (folder / "script.py").write_text(SCRIPT)
     command = [sys.executable, "script.py", name, mode]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **pipes)
@@ -54,6 +53,7 @@ MODES = {"finished": "finish", "interrupted": "forever", "killed": "forever"}
 def ended(tmp_path_factory):
     """Exit code, standard error, workers and number of starts of each script; all run at once."""
     folder = tmp_path_factory.mktemp("script")
+    (folder / "script.py").write_text(SCRIPT)
     with ExitStack() as stack:
         scripts = {name: stack.enter_context(start(folder, name, mode)) for name, mode in MODES.items()}
         stack.callback(lambda: [script.kill() for script in scripts.values()])
@@ -82,7 +82,7 @@ def test_a_script_without_a_guard_is_run_once_and_ends_without_a_word(ended):
 def test_after_ctrl_c_no_process_is_left_and_no_worker_says_a_word(ended):
     code, errors, workers, _ = ended["interrupted"]
     assert code == -signal.SIGINT
-    assert errors.count("Traceback") == 1
+    assert errors.count("Traceback") == 1, errors
     assert errors.rstrip().endswith("KeyboardInterrupt")
     assert "leaked" not in errors
     assert len(workers) == 2
