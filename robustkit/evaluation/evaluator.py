@@ -25,7 +25,7 @@ from robustkit.evaluation.journal import Journal, fingerprint
 from robustkit.evaluation.measurement import Measurement
 from robustkit.evaluation.order import cheapest_first
 from robustkit.evaluation.outcome import NOT_ATTACKED, Outcome, Record
-from robustkit.evaluation.passes import counted
+from robustkit.evaluation.passes import Counted
 from robustkit.recipe.compute import Compute
 from robustkit.recipe.lock import plain
 from robustkit.recipe.manner import Manner
@@ -112,6 +112,7 @@ class _Job:
     tried: dict[str, tuple[Attack, Outcome]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.counted = Counted(self.model)
         self.labels = self.examples.labels.cpu()
         self.names = torch.zeros(len(self.labels), dtype=torch.int64)
 
@@ -210,7 +211,7 @@ class _Job:
         """Get the network ready for attacks now, so that what an attack costs does not depend on which was first."""
         if len(waiting):
             images = self._batch(waiting[:2])[0]
-            with attack_arithmetic(arithmetic), frozen(self.model), lean(self.model, images):
+            with attack_arithmetic(arithmetic), frozen(self.counted), lean(self.counted, images):
                 pass
 
     def _attacked(
@@ -221,10 +222,11 @@ class _Job:
         if kept is not None:
             return kept[0]
         images, labels = self._batch(indices)
-        with attack_arithmetic(arithmetic), counted(self.model) as passes:
-            adversarial = perturb(attack, self.model, images, labels, seed=seed, examples=self.names[indices])
+        self.counted.forwards = self.counted.backwards = 0
+        with attack_arithmetic(arithmetic):
+            adversarial = perturb(attack, self.counted, images, labels, seed=seed, examples=self.names[indices])
         outcome = self._outcome(adversarial, images, labels)
-        outcome.forwards, outcome.backwards = passes.forwards, passes.backwards
+        outcome.forwards, outcome.backwards = self.counted.forwards, self.counted.backwards
         if self.journal:
             self.journal.write(key, number, outcome)
         return outcome

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from robustkit.attacking.door import perturb
 from robustkit.components.attack import Attack
-from robustkit.evaluation.passes import counted
+from robustkit.evaluation.passes import Counted
 
 
 def cheapest_first(
@@ -29,7 +28,7 @@ def cheapest_first(
     """
     cost = {}
     for name, attack in attacks.items():
-        with torch.no_grad(), counted(model) as passes:
-            perturb(attack, model, images, labels, seed=seed, examples=names)
-        cost[name] = passes.forwards + 2 * passes.backwards  # a gradient takes about two forwards' time
+        counted = Counted(model)
+        perturb(attack, counted, images, labels, seed=seed, examples=names)
+        cost[name] = counted.forwards + 2 * counted.backwards  # a gradient takes about two forwards' time
     return dict(sorted(attacks.items(), key=lambda item: cost[item[0]]))

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 
-@dataclass
-class Passes:
-    """Images that went through a network, and images whose gradients came back."""
+class Counted(nn.Module):
+    """A network, and counts of what goes through it.
 
-    forwards: int = 0
-    backwards: int = 0
+    A module around the network and no hook on it: attacks that look at how a network is made (Square, for one) do less
+    for one that somebody listens to.
 
+    Args:
+        model: the network; of one that `torch.compile` wrapped, the network itself, as attacks use it.
+    """
 
-@contextmanager
-def counted(model: nn.Module) -> Iterator[Passes]:
-    """Count what goes through the model from here on, whoever sends it."""
-    passes = Passes()
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model: nn.Module = getattr(model, "_orig_mod", model)
+        self.forwards = 0
+        """Images that went through."""
+        self.backwards = 0
+        """Images whose gradients came back."""
 
-    def forwarded(_module: nn.Module, given: tuple[Any, ...], logits: Any) -> None:
-        size = len(given[0])
-        passes.forwards += size
+    def forward(self, images: Tensor) -> Any:
+        """What the network gives."""
+        logits = self.model(images)
+        size = len(images)
+        self.forwards += size
         if isinstance(logits, Tensor) and logits.requires_grad:
 
             def went_back(_gradient: Tensor) -> None:
-                passes.backwards += size
+                self.backwards += size
 
             logits.register_hook(went_back)  # type: ignore[no-untyped-call]
-
-    handle = model.register_forward_hook(forwarded)
-    try:
-        yield passes
-    finally:
-        handle.remove()
+        return logits

@@ -219,3 +219,17 @@ def test_of_two_rows_the_worse_is_kept():
     own.worsen(torch.arange(4), rows, labels)
     assert own.prediction.tolist() == [1, 0, 0, 0]  # broken first; higher loss; higher loss; not attacked before
     assert own.loss.tolist() == pytest.approx([0.5, 0.9, 0.2, 0.0])
+
+
+def test_an_attack_finds_the_network_without_hooks():
+    """Square computes only what a square changes, unless somebody listens to the network."""
+
+    @dataclass(frozen=True)
+    class Curious(Lift):
+        name = "curious"
+
+        def __call__(self, model: Any, images: Any, labels: Any) -> Any:
+            assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+            return super().__call__(model, images, labels)
+
+    assert measured({"curious": Curious(0.12)}).passes()["curious"]["forwards"] == 7
