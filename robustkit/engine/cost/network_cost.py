@@ -100,14 +100,16 @@ class NetworkTrial:
 
     def operations(self) -> NetworkCost:
         """Costs in floating-point operations."""
-        examples, counts = self._examples(_FEW), []
-        self._round(examples)  # the first attack on a network looks it over
-        for attacks in ({}, *({"": probe} for probe in _PROBES)):
+        examples = self._examples(_FEW)
+
+        def counted(**attacks: Attack) -> float:
             with counting() as operations:
                 self._measured(examples, attacks)
-            counts.append(operations.flops / _FEW)
-        clean, *attacked = counts
-        return NetworkCost.solved(clean, *(count - clean for count in attacked))
+            return operations.flops / _FEW
+
+        # The first attack of an evaluation looks the network over, however many examples there are.
+        clean, first = counted(), counted(first=_Probe())
+        return NetworkCost.solved(clean, *(counted(first=_Probe(), then=probe) - first for probe in _PROBES))
 
     def activations(self) -> int:
         """Bytes an example that a forward within an attack keeps for its way back."""
