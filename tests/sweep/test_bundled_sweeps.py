@@ -21,7 +21,7 @@ SETTINGS = {
     "mix": 7,
     "optimizers": 7,
     "redistribution": 6,
-    "start-and-interval": 12,
+    "start-and-interval": 6,
 }
 
 
