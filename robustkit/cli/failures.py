@@ -4,14 +4,45 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import click
 
 TRACEBACK = "ROBUSTKIT_TRACEBACK"
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
+TERMINATED = 143  # and one that SIGTERM did
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM, by which schedulers and `docker stop` end a process: to be treated as Ctrl-C is."""
+
+
+def exit_code(interrupt: KeyboardInterrupt) -> int:
+    """What a command that was interrupted so exits with."""
+    return TERMINATED if isinstance(interrupt, TerminatedError) else INTERRUPTED
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Within it, SIGTERM raises what Ctrl-C does, unless whoever started the process has it ignored or handled."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise TerminatedError
 
 
 @contextmanager
@@ -24,9 +55,9 @@ def explained(ctx: click.Context) -> Iterator[None]:
         yield
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         click.echo("\ninterrupted", err=True)
-        ctx.exit(INTERRUPTED)
+        ctx.exit(exit_code(interrupt))
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.EPIPE:
             raise

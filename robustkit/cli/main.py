@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from robustkit.cli.failures import explained
+from robustkit.cli.failures import explained, terminable
 from robustkit.cli.plugin_options import PluginChoice, disable_option, plugin_option
 
 VERBS = (
@@ -59,7 +59,7 @@ class Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb."""
-        with explained(ctx):
+        with explained(ctx), terminable():
             return super().invoke(ctx)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from robustkit.cli.failures import INTERRUPTED
-from robustkit.cli.output import accuracy_rows, json_option, print_json, table
+from robustkit.cli.failures import exit_code
+from robustkit.cli.output import accuracy_rows, echo_norms, json_option, print_json, table
 from robustkit.cli.plugin_options import PluginChoice, plugin_options
 from robustkit.cli.recipe_argument import recipe_arguments
 
@@ -80,9 +80,9 @@ def command(
             settings: Any = {"output": output, "resume": resume, "stop_after": stop_after}
             settings |= {"profile": profile, "trace": trace}
             finished = run(recipe, *overrides, **settings, listener=display, plugins=plugins)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         click.echo(_interrupted(display, choice), err=True)
-        click.get_current_context().exit(INTERRUPTED)
+        click.get_current_context().exit(exit_code(interrupt))
     if not finished.folder.report.is_file():
         _stopped(finished, choice, as_json)
     elif as_json:
@@ -98,8 +98,9 @@ def _show(report: dict[str, Any], path: Path, *, blank: bool) -> None:
     """The figures, which weights they are of, how far they can be trusted, and where everything lies."""
     if blank:
         click.echo()
-    click.echo(table(*accuracy_rows(report["networks"])))
+    click.echo(table(*accuracy_rows(report)))
     click.echo(f"\non {report['examples']['test']:,} test examples, with 95 % intervals")
+    echo_norms(report)
     click.echo(report["selection"]["text"])
     click.echo(report["caution"])
     click.echo(f"Results: {path}")
@@ -123,7 +124,7 @@ def _show_profile(run: FinishedRun) -> None:
 
 
 def _interrupted(display: Progress, choice: PluginChoice) -> str:
-    """What Ctrl-C leaves behind, and the command that goes on from there."""
+    """What Ctrl-C or SIGTERM leaves behind, and the command that goes on from there."""
     run = display.run
     if run is None:
         return "\nInterrupted before training began; nothing was written."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from robustkit.cli.failures import INTERRUPTED
+from robustkit.cli.failures import exit_code
 from robustkit.cli.output import json_option, print_json, table, warn
 from robustkit.cli.plugin_options import PluginChoice, plugin_options
 from robustkit.cli.recipe_argument import RecipeName
@@ -139,9 +139,9 @@ def _work(
         with progress:
             progress.say(_opening(folder, runs, waiting, jobs))
             Jobs(folder, _worker(choice), jobs=jobs, guard=guard).work(waiting, progress)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         click.echo(_interrupted(folder, runs, progress, choice), err=True)
-        click.get_current_context().exit(INTERRUPTED)
+        click.get_current_context().exit(exit_code(interrupt))
     return [ended.run.name for ended in progress.failed]
 
 
