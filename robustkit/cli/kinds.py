@@ -19,6 +19,7 @@ KINDS = (
     "augmentation",
 )
 RECIPE = "recipe"
+SWEEP = "sweep"
 
 
 def plural(noun: str) -> str:
@@ -32,22 +33,25 @@ def counted(number: int, noun: str) -> str:
 
 
 class Noun(click.ParamType):  # type: ignore[type-arg]  # no generic in click 8.1
-    """A kind or `recipe`, in the singular or the plural."""
+    """A kind, `recipe` or one of `others`, in the singular or the plural."""
 
     name = "kind"
 
+    def __init__(self, *others: str) -> None:
+        self._nouns = (*KINDS, RECIPE, *others)
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The noun in the singular."""
-        for noun in (*KINDS, RECIPE):
+        for noun in self._nouns:
             if value in (noun, plural(noun)):
                 return noun
         from robustkit.errors import did_you_mean
 
-        nouns = [plural(noun) for noun in (*KINDS, RECIPE)]
+        nouns = [plural(noun) for noun in self._nouns]
         text = f"there is no kind {value!r}.{did_you_mean(value, nouns)} Known: {', '.join(nouns)}."
         return self.fail(text, param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The nouns, in the plural."""
-        nouns = (plural(noun) for noun in (*KINDS, RECIPE))
+        nouns = (plural(noun) for noun in self._nouns)
         return [CompletionItem(noun) for noun in nouns if noun.startswith(incomplete)]

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from robustkit.components.hookimpl import hookimpl
 
+PLUGIN = "recipes"
+"""What the plugin is called, which lists show beside its recipes and sweeps."""
+
 
 def recipes_folder() -> Traversable:
     """The folder of the bundled recipes: inside the installed package, or beside it in a source checkout."""

@@ -155,6 +155,18 @@ def test_list_as_json(invoke: Invoke) -> None:
     assert all(row["summary"] and row["plugin"] == "recipes" for row in found["recipe"])
 
 
+def test_list_shows_the_bundled_sweeps_with_what_they_vary(invoke: Invoke) -> None:
+    files = sorted((Path(__file__).parents[2] / "recipes" / "sweeps").glob("*.yaml"))
+    lines = invoke("list").stdout.split("\nsweeps\n")[1].splitlines()
+    assert [line.split()[:2] for line in lines] == [[file.stem, "recipes"] for file in files]
+    assert "(figure 4a of the paper)" in next(line for line in lines if line.startswith("  figure-4a "))
+    found = json.loads(invoke("list", "sweeps", "--json").stdout)["sweep"]
+    assert [row["name"] for row in found] == [file.stem for file in files]
+    for row, file in zip(found, files, strict=True):
+        assert file.read_text(encoding="utf-8").startswith(f"# {row['summary'][:40]}")
+    assert list(json.loads(invoke("list", "--json").stdout))[-2:] == ["recipe", "sweep"]
+
+
 def test_schema_is_json_that_knows_the_components(invoke: Invoke, median: Path) -> None:
     result = invoke("schema", "--plugin", median)
     assert result.exit_code == 0

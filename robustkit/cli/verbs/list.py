@@ -1,4 +1,4 @@
-"""`robustkit list`: what recipes can name, and the recipes that are installed."""
+"""`robustkit list`: what recipes can name, and the recipes and sweeps that are there to be run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from robustkit.cli.kinds import KINDS, RECIPE, Noun, plural
+from robustkit.cli.kinds import KINDS, RECIPE, SWEEP, Noun, plural
 from robustkit.cli.output import json_option, print_json
 from robustkit.cli.plugin_options import PluginChoice, plugin_options
 
@@ -19,17 +19,17 @@ Row = tuple[str, str, str]  # name, plugin, summary
 
 
 @click.command("list")
-@click.argument("kind", type=Noun(), required=False)
+@click.argument("kind", type=Noun(SWEEP), required=False)
 @json_option
 @plugin_options
 def command(kind: str | None, as_json: bool, choice: PluginChoice) -> None:
-    """List components and recipes, one line each.
+    """List components, recipes and sweeps, one line each.
 
-    KIND is attacks, architectures, strategies, losses, aggregators, datasets, optimizers, schedules, augmentations or
-    recipes; by default all of them. `robustkit show NAME` tells more about one.
+    KIND is attacks, architectures, strategies, losses, aggregators, datasets, optimizers, schedules, augmentations,
+    recipes or sweeps; by default all of them. `robustkit show NAME` tells more about a component or recipe.
     """
     registry = choice.load().registry
-    listing = {noun: _rows(registry, noun) for noun in ([kind] if kind else [*KINDS, RECIPE])}
+    listing = {noun: _rows(registry, noun) for noun in ([kind] if kind else [*KINDS, RECIPE, SWEEP])}
     if as_json:
         keys = ("name", "plugin", "summary")
         print_json({noun: [dict(zip(keys, row, strict=True)) for row in rows] for noun, rows in listing.items()})
@@ -41,7 +41,10 @@ def command(kind: str | None, as_json: bool, choice: PluginChoice) -> None:
 def _rows(registry: Registry, noun: str) -> list[Row]:
     from robustkit.cli.recipe_text import summary
     from robustkit.plugin.description import first_sentence, own_doc
+    from robustkit.recipe.bundled import PLUGIN, bundled_sweeps
 
+    if noun == SWEEP:
+        return [(name, PLUGIN, summary(file.read_text(encoding="utf-8"))) for name, file in bundled_sweeps().items()]
     if noun == RECIPE:
         recipes = sorted(registry.recipes.items())
         return [(name, origin.plugin, summary(file.read_text(encoding="utf-8"))) for name, (file, origin) in recipes]
