@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,8 +61,15 @@ class SweepFolder:
         """Within it, the folder is this sweep's alone; yields a file descriptor that keeps it so as long as it is open.
 
         Raises:
-            InputError: it holds something else, or another process works on it.
+            InputError: it holds something else, or another process works on it; or this is no POSIX system.
         """
+        try:
+            import fcntl
+        except ImportError:
+            raise InputError(
+                "a sweep locks its folder, for which it needs a POSIX system such as Linux; this Python has no "
+                "module fcntl. Under Windows use WSL. --dry-run works here, and so does `robustkit run` for each run."
+            ) from None
         self.check(sweep, runs, registry)
         for path in (self.path, self.runs, self.logs):
             make_folder(path)
