@@ -25,6 +25,7 @@ from robustkit.engine.report import CAUTION, report_json, report_text, saved_ima
 from robustkit.errors import InputError, RobustkitError
 from robustkit.evaluation.keeping import measure_and_keep
 from robustkit.evaluation.measurement import Measurement
+from robustkit.evaluation.norms import norm_report
 from robustkit.models.files import write_text
 from robustkit.recipe.lock import lock_text, plain, provenance
 from robustkit.recipe.schema import EvaluationRecipe, Recipe
@@ -131,6 +132,7 @@ class Job:
             "attacks": {name: plain(attack) for name, attack in self.settings.final_attacks.items()},
             "manner": plain(self.settings.manner),
             "networks": {name: found.plain() for name, found in measurements.items()},
+            **norm_report(self.settings.final_attacks, self.settings.manner, measurements),
             "caution": CAUTION,
             "cost": {
                 "evaluation_seconds": {name: dict(found.seconds) for name, found in measurements.items()},

@@ -31,10 +31,21 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([click.style(first, bold=True), *others])
 
 
-def accuracy_rows(networks: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> tuple[list[str], list[list[str]]]:
+def accuracy_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a table: an accuracy a row, as there may be a dozen attacks, and a network a column."""
     from robustkit.engine.report import percent
+    from robustkit.evaluation.norms import figures
 
+    networks = {name: figures(report, name) for name in report["networks"]}
     parts = list(dict.fromkeys(part for found in networks.values() for part in found))
     rows = [[part, *(percent(found[part]) for found in networks.values())] for part in parts]
     return ["accuracy", *networks], rows
+
+
+def echo_norms(report: Mapping[str, Any]) -> None:
+    """Where attacks are of several norms, say what the figures by norm are, or why there are none."""
+    from robustkit.evaluation.norms import norm_text
+
+    text = norm_text(report)
+    if text:
+        click.echo(text)

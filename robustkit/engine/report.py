@@ -11,6 +11,7 @@ from robustkit.engine.arithmetic import RunArithmetic
 from robustkit.engine.checkpoint import Progress
 from robustkit.engine.data import RunData
 from robustkit.evaluation.measurement import Measurement
+from robustkit.evaluation.norms import figures, norm_report, norm_text
 from robustkit.recipe.lock import plain
 from robustkit.recipe.schema import Recipe
 
@@ -40,6 +41,7 @@ def final_report(
         "attacks": {name: plain(attack) for name, attack in recipe.evaluation.final_attacks.items()},
         "manner": plain(recipe.evaluation.manner),
         "networks": {name: measurement.plain() for name, measurement in measurements.items()},
+        **norm_report(recipe.evaluation.final_attacks, recipe.evaluation.manner, measurements),
         "caution": CAUTION,
         "cost": {
             "training_seconds": sum(line["seconds"] for line in progress.metrics),
@@ -80,7 +82,7 @@ def percent(accuracy: Mapping[str, Any]) -> str:
 
 def report_text(report: Mapping[str, Any]) -> str:
     """report.md: the same, to be read."""
-    networks = report["networks"]
+    networks = {name: figures(report, name) for name in report["networks"]}
     columns = list(next(iter(networks.values())))
     rows = [[name, *(percent(found[column]) for column in columns)] for name, found in networks.items()]
     evaluation = sum(sum(parts.values()) for parts in report["cost"]["evaluation_seconds"].values())
@@ -91,6 +93,7 @@ def report_text(report: Mapping[str, Any]) -> str:
         "",
         f"Accuracy on {report['examples']['test']:,} test examples with 95 % Wilson intervals. An example counts "
         "under an attack if it is classified right clean and attacked; in the worst case, under every attack.",
+        *([norm_text(report)] if norm_text(report) else []),
         "",
         *_origin(report, evaluation),
         "",

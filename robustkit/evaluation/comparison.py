@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robustkit.errors import InputError, WeightsError, did_you_mean, known
+from robustkit.evaluation.norms import figures, in_order
 from robustkit.recipe.lock import differences
 
 ALL = "all"
@@ -71,9 +72,8 @@ class Comparison:
     warnings: tuple[str, ...]
 
     def columns(self) -> list[str]:
-        """Every accuracy that some row has; the worst case last."""
-        found = list(dict.fromkeys(part for row in self.rows for part in row.figures))
-        return sorted(found, key=lambda part: part == "worst-case")
+        """Every accuracy that some row has; norms and the worst case last."""
+        return list(in_order(dict.fromkeys(part for row in self.rows for part in row.figures)))
 
     def cells(self) -> tuple[list[str], list[list[str]]]:
         """Head and rows as text; '-' where a row lacks an accuracy, a network column only where networks differ."""
@@ -120,9 +120,10 @@ def compare(runs: Sequence[ComparedRun], network: str = "global") -> Comparison:
 
 
 def _row(name: str, network: str, runs: Sequence[ComparedRun]) -> Row:
-    parts = list(runs[0].report["networks"][network])
-    figures = {part: figure([run.report["networks"][network][part] for run in runs]) for part in parts}
-    return Row(name, network, tuple(run.report["seed"] for run in runs), tuple(run.label for run in runs), figures)
+    held = [figures(run.report, network) for run in runs]
+    parts = [part for part in held[0] if all(part in found for found in held)]
+    found = {part: figure([found[part] for found in held]) for part in parts}
+    return Row(name, network, tuple(run.report["seed"] for run in runs), tuple(run.label for run in runs), found)
 
 
 def figure(accuracies: Sequence[Mapping[str, Any]]) -> Figure:
@@ -216,6 +217,7 @@ def _cautions(runs: Sequence[ComparedRun]) -> Iterator[str]:
                 yield f"{name} is not the same attack everywhere: {text}"
     worst = {run.label: sorted(run.report["attacks"]) for run in runs if len(run.report["attacks"]) > 1}
     yield from _unlike("the attacks behind worst-case are", {label: ", ".join(names) for label, names in worst.items()})
+    yield from (f"{run.label}: {run.report['norms_left_out']}" for run in runs if "norms_left_out" in run.report)
     yield from _unlike("the data set is", {run.label: _section(run, "dataset").get("use") for run in runs})
 
 

@@ -23,6 +23,7 @@ from robustkit.errors import InputError
 from robustkit.evaluation.classification import classified, names_of
 from robustkit.evaluation.journal import Journal, fingerprint
 from robustkit.evaluation.measurement import Measurement
+from robustkit.evaluation.norms import norms_of
 from robustkit.evaluation.order import cheapest_first
 from robustkit.evaluation.outcome import NOT_ATTACKED, Outcome, Record
 from robustkit.evaluation.passes import Counted
@@ -135,7 +136,8 @@ class _Job:
             seconds[name] = time.perf_counter() - started
             self.report(name, len(tried), len(tried))
         worst.forwards = worst.backwards = 0
-        return Measurement(natural, attacked, seconds, Record(self.names, self.labels, outcomes, worst, broken_by))
+        record = Record(self.names, self.labels, outcomes, worst, broken_by)
+        return Measurement(natural, attacked, seconds, record, {} if self.manner.drop_broken else norms_of(attacks))
 
     def _clean(self) -> Outcome:
         whole = self._blank()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from robustkit.evaluation.measurement import Accuracy
+from robustkit.evaluation.measurement import Accuracy, Share
 from robustkit.reporting.markup import Html, element, joined
 
 NONE = "–"
@@ -23,7 +23,7 @@ def interval(ends: tuple[float, float] | list[float]) -> str:
     return f"[{points(low)}, {points(high)}]"
 
 
-def with_interval(accuracy: Accuracy, *, strong: bool = False) -> Html:
+def with_interval(accuracy: Share, *, strong: bool = False) -> Html:
     """A cell: a share in percent and its interval, which is set smaller."""
     share = points(accuracy.share)
     head = element("b", share) if strong else share

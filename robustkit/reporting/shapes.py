@@ -23,6 +23,16 @@ class AccuracyShape:
 
 
 @dataclass(frozen=True)
+class NormShape:
+    """An accuracy by norm; their average has no count."""
+
+    accuracy: float
+    examples: int
+    interval: tuple[float, float]
+    correct: int | None = None
+
+
+@dataclass(frozen=True)
 class PassesShape:
     """What an attack cost in passes."""
 
@@ -53,6 +63,8 @@ class ReportShape:
     manner: dict[str, Any] = field(default_factory=dict)
     selection: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, dict[str, str]] = field(default_factory=dict)
+    norms: dict[str, dict[str, NormShape]] = field(default_factory=dict)
+    norms_left_out: str = ""
     saved_images: dict[str, dict[str, AccuracyShape]] = field(default_factory=dict)
 
 

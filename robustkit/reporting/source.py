@@ -16,7 +16,8 @@ from robustkit.curves.reading import Curve, read_curves
 from robustkit.engine.folder import RunFolder
 from robustkit.errors import InputError, WeightsError
 from robustkit.evaluation.comparison import ComparedRun
-from robustkit.evaluation.measurement import Accuracy
+from robustkit.evaluation.measurement import AVERAGE, Accuracy, Average, Share, norm_label
+from robustkit.evaluation.norms import in_order
 from robustkit.evaluation.outcome import Record
 from robustkit.evaluation.store import read_record
 from robustkit.models.files import read_tensors
@@ -85,6 +86,16 @@ class Source:
         return {name: {part: accuracy_of(held) for part, held in found.items()} for name, found in networks.items()}
 
     @property
+    def figures(self) -> dict[str, dict[str, Share]]:
+        """The same with those by norm, in the order of tables; averages are made anew from their parts."""
+        found: dict[str, dict[str, Share]] = {}
+        for name, held in self.networks.items():
+            norms = {norm: accuracy_of(part) for norm, part in self._by_norm(name).items() if norm != AVERAGE}
+            shares: dict[str, Share] = {**held, **{norm_label(norm): part for norm, part in norms.items()}}
+            found[name] = in_order(shares | ({norm_label(AVERAGE): Average(tuple(norms.values()))} if norms else {}))
+        return found
+
+    @property
     def main(self) -> str:
         """The network the page speaks of first: the global learner where it was measured."""
         names = list(self.report["networks"])
@@ -106,6 +117,9 @@ class Source:
         found = self.networks[network]
         part = WORST if WORST in found else next((name for name in found if name != "natural"), None)
         return None if part is None else (part, found[part])
+
+    def _by_norm(self, network: str) -> dict[str, Any]:
+        return dict(self.report.get("norms", {}).get(network, {}))
 
     def class_name(self, number: int) -> str:
         """A class, by name where names are known."""
@@ -153,9 +167,11 @@ def _check_figures(report: Mapping[str, Any], path: Path) -> None:
     if not report["networks"]:
         raise WeightsError(f"{path}: it is damaged: there is no network in it.")
     for network, parts in report["networks"].items():
+        norms = report.get("norms", {}).get(network, {})
+        norms = {norm_label(norm): held for norm, held in norms.items() if norm != AVERAGE}
         if "natural" not in parts:
             raise WeightsError(f"{path}: it is damaged: {network} has no natural accuracy.")
-        for part, found in parts.items():
+        for part, found in {**parts, **norms}.items():
             if not 0 <= found["correct"] <= found["examples"] or not found["examples"]:
                 text = f"{found['correct']} of {found['examples']} examples"
                 raise WeightsError(f"{path}: it is damaged: {network}, {part}: {text} cannot be right.")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from robustkit.cli.output import accuracy_rows, json_option, print_json, table
+from robustkit.cli.failures import exit_code
+from robustkit.cli.output import accuracy_rows, echo_norms, json_option, print_json, table
 from robustkit.cli.plugin_options import PluginChoice, plugin_options
 from robustkit.cli.recipe_argument import RecipeName
 
@@ -146,22 +147,28 @@ def _with_eps(settings: EvaluationRecipe, eps: str | None) -> EvaluationRecipe:
 def _measured(subject: Subject, settings: EvaluationRecipe, output: Path | None, *, quiet: bool) -> dict[str, Any]:
     from robustkit.cli.evaluation import Job
 
-    return Job(subject, settings).run(output, quiet=quiet)
+    try:
+        return Job(subject, settings).run(output, quiet=quiet)
+    except KeyboardInterrupt as interrupt:
+        going_on = f"The same command goes on with what is kept in {output}."
+        click.echo(f"\nInterrupted. {going_on if output else 'Without --output, nothing is kept.'}", err=True)
+        click.get_current_context().exit(exit_code(interrupt))
 
 
 def _show(result: dict[str, Any], output: Path | None) -> None:
     from robustkit.cli.progress import duration
     from robustkit.engine.report import percent
 
-    head, rows = accuracy_rows(result["networks"])
+    head, rows = accuracy_rows(result)
     spent = result["cost"]["evaluation_seconds"].values()
     for row in rows:
-        seconds = sum(parts.get(row[0], 0.0) for parts in spent)
-        row.append("" if row[0] == "worst-case" else duration(seconds))
+        seconds = [parts[row[0]] for parts in spent if row[0] in parts]
+        row.append(duration(sum(seconds)) if seconds else "")
     click.echo(table([*head, "time"], rows))
     click.echo(f"\non {result['examples']['test']:,} test examples, with 95 % intervals")
     if result["manner"]["drop_broken"]:
         click.echo("Broken examples were dropped: the accuracy under an attack is that under it and all before it.")
+    echo_norms(result)
     for name, figures in result.get("saved_images", {}).items():
         click.echo(
             f"{name}: saved images, read again: {percent(figures['float32'])}; in 8 bits: {percent(figures['8-bit'])}"

@@ -8,13 +8,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from robustkit.evaluation.measurement import Accuracy
+from robustkit.evaluation.measurement import Share
 from robustkit.reporting.drawing.names import drawable
 from robustkit.reporting.drawing.style import INK, colours_of, new_figure, percent_axis, styled
 
 
-def draw_accuracies(networks: Mapping[str, Mapping[str, Accuracy]]) -> Figure:
-    """A group of bars for each accuracy (natural, attacks, worst-case), a bar a network or run, from 0 to 100 %.
+def draw_accuracies(networks: Mapping[str, Mapping[str, Share]]) -> Figure:
+    """A group of bars for each accuracy (natural, attacks, norms, worst-case), a bar a network or run, from 0 to 100 %.
 
     Lines are 95 % Wilson intervals. Where a network lacks an accuracy, so does its bar.
     """
@@ -45,7 +45,7 @@ def draw_accuracies(networks: Mapping[str, Mapping[str, Accuracy]]) -> Figure:
     return figure
 
 
-def _intervals(axes: Axes, places: list[float], shown: list[Accuracy]) -> None:
+def _intervals(axes: Axes, places: list[float], shown: list[Share]) -> None:
     low, high = zip(*(accuracy.interval for accuracy in shown), strict=True)
     axes.hlines(places, low, high, color="white", linewidth=2.2)  # a seam, so that a line is seen on its bar
     axes.hlines(places, low, high, color=INK, linewidth=1.1)

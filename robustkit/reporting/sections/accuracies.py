@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from robustkit.evaluation.norms import norm_text
 from robustkit.reporting.captions import Captions, Section
 from robustkit.reporting.drawing.accuracy_plot import draw_accuracies
 from robustkit.reporting.markup import Html, joined
@@ -13,27 +14,39 @@ from robustkit.reporting.source import Source
 
 def accuracies(source: Source, captions: Captions) -> Section:
     """The table that a paper takes over, and the same as bars."""
-    networks = source.networks
+    networks = source.figures
     parts = list(dict.fromkeys(part for found in networks.values() for part in found))
     rows = [_row(source, part) for part in parts]
-    examples = next(iter(networks.values()))["natural"].examples
+    examples = next(iter(source.networks.values()))["natural"].examples
     caption = (
         f"Accuracy in percent on {examples:,} test examples, with 95 % Wilson score intervals over the examples. "
         f"{definition(source)}"
     )
     if len(source.attacks) > 1:
         caption += " The lowest figure of each network under a single attack is bold."
+    caption += _norms(source)
     table = captions.table(caption, ["accuracy", *networks], rows)
     drawn = plot(draw_accuracies(networks), "Accuracies with intervals")
     text = "The figures of the table; lines are their 95 % Wilson intervals."
     return Section("accuracy", "Accuracy", joined(table, captions.figure(text, drawn), _again(source, captions)))
 
 
+def _norms(source: Source) -> str:
+    """What figures by norm are, or why there are none."""
+    text = norm_text(source.report)
+    if "norms" in source.report:
+        text += (
+            " The average's interval is that of one yes or no an example, which varies no less than its mean over the "
+            "norms."
+        )
+    return f" {text}" if text else ""
+
+
 def _row(source: Source, part: str) -> list[str]:
     cells: list[str] = [part]
-    for found in source.networks.values():
-        single = [accuracy.correct for name, accuracy in found.items() if name in source.attacks]
-        lowest = part in source.attacks and len(single) > 1 and part in found and found[part].correct == min(single)
+    for found in source.figures.values():
+        single = [accuracy.share for name, accuracy in found.items() if name in source.attacks]
+        lowest = part in source.attacks and len(single) > 1 and part in found and found[part].share == min(single)
         cells.append(with_interval(found[part], strong=lowest) if part in found else NONE)
     return cells
 

@@ -11,7 +11,7 @@ from robustkit.engine.report import CAUTION
 from robustkit.errors import InputError
 from robustkit.evaluation.comparison import Comparison, compare
 from robustkit.evaluation.comparison import Figure as Mean
-from robustkit.evaluation.measurement import Accuracy
+from robustkit.evaluation.measurement import Accuracy, Share
 from robustkit.evaluation.paired import SIGNIFICANCE, Difference, paired
 from robustkit.recipe.lock import differences
 from robustkit.reporting.captions import Captions, Section, bullets, folded, note
@@ -39,9 +39,9 @@ class Compared:
         return compare([source.compared for source in self.sources], self.network)
 
     @property
-    def accuracies(self) -> dict[str, dict[str, Accuracy]]:
+    def accuracies(self) -> dict[str, dict[str, Share]]:
         """Of the compared network, by folder."""
-        return {source.label: source.networks[self.network] for source in self.sources}
+        return {source.label: source.figures[self.network] for source in self.sources}
 
 
 def cautions(found: Compared) -> Html:
