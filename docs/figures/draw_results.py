@@ -1,0 +1,63 @@
+"""Draws a study of docs/results.md, from benchmarks/ledger/measured.
+
+`python docs/figures/draw_results.py figure-4a > figure-4a.svg`
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import statistics
+import sys
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+MEASURED = Path(__file__).resolve().parents[2] / "benchmarks" / "ledger" / "measured"
+INK = "#010203"
+"""Stands for the page's text colour, which the page gives to the finished drawing."""
+MARKERS = "osD^vPXp<>h*"
+
+
+def draw(name: str) -> str:
+    """Natural against robust accuracy, a point a row with bars of one standard deviation, as SVG text."""
+    found = json.loads((MEASURED / f"{name}.json").read_text(encoding="utf-8"))
+    points: dict[str, list[tuple[float, float]]] = {row: [] for row in found["changes"]}
+    for run in found["runs"]:
+        accuracies = run["accuracies"]
+        robust = next((key for key in ("autoattack", "worst-case") if key in accuracies), list(accuracies)[-1])
+        points[run["name"]].append((100 * accuracies[robust], 100 * accuracies["natural"]))
+    style = {"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "font.size": 9.5}
+    style |= {f"{part}.color": INK for part in ("xtick", "ytick", "text")}
+    style |= {"axes.edgecolor": INK, "axes.labelcolor": INK, "axes.spines.top": False, "axes.spines.right": False}
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(7.0, 3.4), layout="constrained")
+        axes = figure.subplots()
+        colors = matplotlib.colormaps["tab10"]
+        for index, (row, pairs) in enumerate(points.items()):
+            robust_values, natural_values = zip(*pairs, strict=True)
+            axes.errorbar(
+                statistics.mean(robust_values),
+                statistics.mean(natural_values),
+                xerr=statistics.stdev(robust_values) if len(pairs) > 1 else None,
+                yerr=statistics.stdev(natural_values) if len(pairs) > 1 else None,
+                marker=MARKERS[index % len(MARKERS)],
+                color=colors(index % 10),
+                linestyle="none",
+                elinewidth=0.8,
+                markersize=5,
+                label=row,
+            )
+        axes.set_xlabel(f"robust accuracy ({robust}), %")
+        axes.set_ylabel("natural accuracy, %")
+        axes.grid(color=INK, alpha=0.12, linewidth=0.6)
+        figure.legend(loc="outside right upper", frameon=False, fontsize=8.5)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    text = file.getvalue()
+    return text[text.index("<svg") :].replace(INK, "currentColor")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(draw(sys.argv[1]))
