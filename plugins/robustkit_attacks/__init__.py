@@ -12,6 +12,7 @@ from robustkit_attacks.fab import FAB, FABTargeted
 from robustkit_attacks.fgsm import FGSM
 from robustkit_attacks.margin import Margin
 from robustkit_attacks.mim import MIM
+from robustkit_attacks.msd import MSD
 from robustkit_attacks.noise import Noise
 from robustkit_attacks.pgd import PGD
 from robustkit_attacks.square import Square
@@ -27,6 +28,7 @@ __all__ = [
     "FAB",
     "FGSM",
     "MIM",
+    "MSD",
     "PGD",
     "APGDTargeted",
     "AutoAttack",
@@ -48,6 +50,7 @@ def register_attacks() -> list[type[Attack]]:
         FGSM,
         PGD,
         MIM,
+        MSD,
         CW,
         APGDCE,
         APGDDLR,

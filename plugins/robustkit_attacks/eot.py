@@ -80,6 +80,11 @@ class EOT(Attack):
         """The inner attack's."""
         return self.attack.budget
 
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """The inner attack's."""
+        return self.attack.budgets
+
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Return the inner attack's images."""
         return self.attack(Averaged(model, self.samples), images, labels)

@@ -36,6 +36,11 @@ class Transfer(Attack):
         """The attack's."""
         return self.attack.budget
 
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """The attack's."""
+        return self.attack.budgets
+
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Return the images that the attack makes of these on the other model.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -74,33 +74,48 @@ def distances(adversarial: Tensor, images: Tensor, norm: str) -> Tensor:
 
 
 def verified(attack: Attack, adversarial: Tensor, images: Tensor) -> Tensor:
-    """The attack's result, clamped to [0, 1] exactly, if it is inside the budget.
+    """The attack's result, clamped to [0, 1] exactly, if it is inside one of the attack's budgets.
 
     Raises:
-        AttackError: it is not of the images' shape and type, not finite, or outside the budget or [0, 1].
+        AttackError: it is not of the images' shape and type, not finite, or outside all its budgets or [0, 1].
     """
     name = attack.name or type(attack).__name__
     if not isinstance(adversarial, Tensor) or adversarial.shape != images.shape or adversarial.dtype != images.dtype:
         raise AttackError(f"attack {name}: expected images like {_brief(images)}, got {_brief(adversarial)}.")
     adversarial = adversarial.detach()
-    figures, budget = [*torch.aminmax(adversarial)], attack.budget
-    if budget is not None and budget.norm == "Linf":
+    figures, budgets = [*torch.aminmax(adversarial)], attack.budgets
+    if len(budgets) > 1:
+        figures.append(torch.stack([_excess(adversarial, images, budget) for budget in budgets]).amin(0).max())
+    elif budgets and budgets[0].norm == "Linf":
         figures += torch.aminmax(adversarial - images)
-    elif budget is not None:
-        figures.append(distances(adversarial, images, budget.norm).max())
-    _judge(figures, partial(_broken, name, budget))
+    elif budgets:
+        figures.append(distances(adversarial, images, budgets[0].norm).max())
+    _judge(figures, partial(_broken, name, budgets))
     return adversarial.clamp(0.0, 1.0)
 
 
-def _broken(name: str, budget: Budget | None, low: float, high: float, *moved: float) -> RobustkitError | None:
-    """`moved` is the greatest distance, or in Linf the least and the greatest change of a pixel."""
+def _excess(adversarial: Tensor, images: Tensor, budget: Budget) -> Tensor:
+    """How far each example lies outside the ball, shape (N,); not above 0 inside it."""
+    return distances(adversarial, images, budget.norm) - _reach(budget)
+
+
+def _reach(budget: Budget) -> float:
+    return budget.eps * (1 + 1e-5) + TOLERANCE
+
+
+def _broken(name: str, budgets: Sequence[Budget], low: float, high: float, *moved: float) -> RobustkitError | None:
+    """`moved` is the greatest distance, in Linf the least and the greatest change of a pixel, or an `_excess`."""
     if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
         text = f"attack {name} returned values from {low:g} to {high:g}, outside [0, 1]: result refused."
         return AttackError(text)
-    if budget is None:
+    if not budgets:
         return None
-    farthest = max(abs(change) for change in moved)
-    if farthest <= budget.eps * (1 + 1e-5) + TOLERANCE:
+    if len(budgets) > 1:
+        balls = ", ".join(map(str, budgets))
+        text = f"attack {name} moved an image out of all its balls ({balls}), by {moved[0]:g} or more: result refused."
+        return None if moved[0] <= 0 else AttackError(text)
+    farthest, (budget,) = max(abs(change) for change in moved), budgets
+    if farthest <= _reach(budget):
         return None
     return AttackError(
         f"attack {name} moved an image by {farthest:g} in {budget.norm}, its budget is eps {budget.eps:g}: "

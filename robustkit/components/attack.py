@@ -21,12 +21,16 @@ class Budget:
     norm: Norm
     eps: float
 
+    def __str__(self) -> str:
+        """`Linf 0.0313725`."""
+        return f"{self.norm} {self.eps:.6g}"
+
 
 @dataclass(frozen=True)
 class Attack(Component):
     """Looks for images near the given ones that the model gets wrong.
 
-    Call attacks through `robustkit.perturb`, which freezes the model, checks the result against `budget` and restores
+    Call attacks through `robustkit.perturb`, which freezes the model, checks the result against `budgets` and restores
     everything: an attack itself need not care.
     """
 
@@ -36,6 +40,14 @@ class Attack(Component):
     @abstractmethod
     def budget(self) -> Budget | None:
         """The promise that `perturb` verifies, or None for an attack that only promises images in [0, 1]."""
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """The balls around an image in at least one of which its attacked image lies, as `perturb` verifies.
+
+        By default `budget` alone. An attack in several balls, of several norms, names them here and has no `budget`.
+        """
+        return () if self.budget is None else (self.budget,)
 
     @property
     def members(self) -> Mapping[str, Attack]:

@@ -44,7 +44,7 @@ class Source:
     """What became of each example, by network; empty where the folder has none."""
     class_names: Sequence[str] | None = None
     """None where the folder does not hold them."""
-    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    budgets: Mapping[str, tuple[Budget, ...]] = field(default_factory=dict)
     """Of the final attacks; those without one, or whose plugin is not here, have none."""
     diagnosis: Mapping[str, Any] | None = None
     curves: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
@@ -157,10 +157,10 @@ def read_source(path: Path, registry: Registry | None = None, *, doctor: Path | 
     )
 
 
-def _budgets(attacks: Mapping[str, Any], registry: Registry) -> dict[str, Budget]:
+def _budgets(attacks: Mapping[str, Any], registry: Registry) -> dict[str, tuple[Budget, ...]]:
     builder = Builder(registry)
     built = {name: builder.build(Attack, data) for name, data in attacks.items()}
-    return {name: attack.budget for name, (attack, problems) in built.items() if not problems and attack.budget}
+    return {name: attack.budgets for name, (attack, problems) in built.items() if not problems and attack.budgets}
 
 
 def _check_figures(report: Mapping[str, Any], path: Path) -> None:

@@ -232,9 +232,10 @@ def perturbation_inside_budget(examined: Examination) -> Finding:
             wrong.append(trial.broken)
         elif budget is not None and trial.furthest > budget.eps * (1 + 1e-5) + 1e-6:
             wrong.append(f"{name} moves by {trial.furthest:g}, allowed are {budget.eps:g}")
-        if budget is not None and budget != examined.budget:
-            unlike.append(f"{name} has {budget.norm} {budget.eps:.6g}")
-    own = f"{examined.budget.norm} {examined.budget.eps:.6g}"
+        budgets = examined.attacks[name].budgets
+        if budgets not in ((), (examined.budget,)):
+            unlike.append(f"{name} has {' or '.join(map(str, budgets))}")
+    own = str(examined.budget)
     if wrong or unlike:
         text = "; ".join(wrong) or f"examined with {own}, but {'; '.join(unlike)}"
         return Finding("fail" if wrong else "warn", text, float(len(wrong or unlike)))

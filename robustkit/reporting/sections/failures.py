@@ -93,7 +93,7 @@ def _confusion(source: Source, record: Record, captions: Captions) -> Html:
 def _margins(source: Source, record: Record, captions: Captions) -> Html:
     attacked = torch.isfinite(record.worst.l2)
     broken, stand = attacked & (record.broken_by >= 0), attacked & standing(record)
-    budgets = {(budget.norm, budget.eps) for budget in source.budgets.values()}
+    budgets = {(budget.norm, budget.eps) for held in source.budgets.values() for budget in held}
     eps = next((radius for norm, radius in budgets if norm == "L2"), None) if len(budgets) == 1 else None
     losses = record.worst.loss[stand]
     drawn = draw_margins(record.worst.l2[broken], record.worst.l2[stand], losses, eps=eps)

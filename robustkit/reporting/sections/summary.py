@@ -52,7 +52,7 @@ def _checks_tile(source: Source) -> Html:
 
 def budgets_of(source: Source) -> list[str]:
     """The distinct budgets of the final attacks, as `Linf ≤ 8/255`."""
-    budgets = source.budgets.values()
+    budgets = [budget for held in source.budgets.values() for budget in held]
     return list(dict.fromkeys(f"{budget.norm} ≤ {radius(budget.eps)}" for budget in budgets))
 
 

@@ -34,8 +34,9 @@ def threats(source: Source, captions: Captions) -> Section:
 
 
 def _row(source: Source, name: str, attack: Mapping[str, Any]) -> list[str]:
-    budget = source.budgets.get(name)
-    norm, given = (NONE, NONE) if budget is None else (budget.norm, radius(budget.eps))
+    budgets = source.budgets.get(name, ())
+    norm = " or ".join(budget.norm for budget in budgets) or NONE
+    given = " or ".join(radius(budget.eps) for budget in budgets) or NONE
     record = source.records.get(source.main)
     linf, l2 = largest(record.outcomes[name]) if record else (NONE, NONE)
     return [code(name), str(attack.get("use")), norm, given, linf, l2]
