@@ -30,12 +30,7 @@ class Pool:
         """
         found = []
         for indices in torch.split(torch.arange(len(examples)), _AT_A_TIME):
-            images = examples.images(indices)
-            try:
-                found.append(teacher(images).argmax(dim=1))
-            except RuntimeError as error:
-                text = f"the teacher cannot classify unlabelled images of shape {examples.image_shape}: {error}"
-                raise InputError(f"strategy rst: {text}") from error
+            found.append(_logits(teacher, examples.images(indices), "unlabelled").argmax(dim=1))
         return cls(examples, torch.cat(found))
 
     def drawn(self, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,3 +44,21 @@ class Pool:
             raise InputError(f"strategy rst: {text}: choose data sets of one shape.")
         indices = torch.randint(len(self.labels), (count,))
         return self.examples.images(indices).to(like), self.labels[indices].to(like.device)
+
+
+def class_count(teacher: Classifier, image_shape: tuple[int, ...]) -> int:
+    """How many classes a network knows that is to label images of this shape.
+
+    Raises:
+        InputError: it does not take such images.
+    """
+    return _logits(teacher, torch.zeros(1, *image_shape), "the data set's").shape[1]
+
+
+def _logits(teacher: Classifier, images: Tensor, whose: str) -> Tensor:
+    try:
+        logits: Tensor = teacher(images)
+    except RuntimeError as error:
+        text = f"the teacher cannot classify {whose} images of shape {tuple(images.shape[1:])}: {error}"
+        raise InputError(f"strategy rst: {text}") from error
+    return logits

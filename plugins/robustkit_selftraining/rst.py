@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
@@ -12,8 +13,9 @@ from annotated_types import Gt, Lt
 from torch import Tensor, nn
 
 from robustkit import Augmentation, Dataset, Strategy, load_model
-from robustkit.errors import Problem
-from robustkit_selftraining.pool import Pool
+from robustkit.components.architecture import ImageShape
+from robustkit.errors import InputError, Problem
+from robustkit_selftraining.pool import Pool, class_count
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,24 @@ class RST(Strategy):
             WeightsError: the teacher's file is missing or damaged.
             DataError: the data set cannot be loaded.
         """
-        devices = range(torch.cuda.device_count())
-        with torch.random.fork_rng(devices=devices), torch.no_grad(), torch.autocast("cpu", enabled=False):
+        with _aside():
             return Pool.labelled_by(load_model(self.teacher), self.unlabelled.load("train"))
+
+    def check_data(self, num_classes: int, image_shape: ImageShape) -> None:
+        """The teacher must take such images and know no other classes.
+
+        Raises:
+            WeightsError: the teacher's file is missing or damaged.
+            InputError: it takes other images, or knows more classes.
+        """
+        super().check_data(num_classes, image_shape)
+        with _aside():
+            known = class_count(load_model(self.teacher), image_shape)
+        if known > num_classes:
+            raise InputError(
+                f"strategy rst: the teacher {self.teacher} knows {known} classes, the data set has {num_classes}: "
+                "images that it takes for another class could not be trained on. Take one trained on these classes."
+            )
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """The strategy's loss (scalar) on the batch with unlabelled images behind it."""
@@ -64,3 +81,11 @@ class RST(Strategy):
         for augmentation in self.augmentation:
             more = augmentation(more)
         return self.strategy.loss(model, torch.cat([images, more]), torch.cat([labels, found]))
+
+
+@contextmanager
+def _aside() -> Iterator[None]:
+    """Within it, no gradients, full precision, and random numbers that nobody else misses."""
+    devices = range(torch.cuda.device_count())
+    with torch.random.fork_rng(devices=devices), torch.no_grad(), torch.autocast("cpu", enabled=False):
+        yield

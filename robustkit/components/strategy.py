@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from torch import Tensor, nn
 
+from robustkit.components.architecture import ImageShape
 from robustkit.components.component import Component
 
 
@@ -30,3 +31,20 @@ class Strategy(Component):
             images: (N, C, H, W), float, in [0, 1], already augmented.
             labels: (N,), int64.
         """
+
+    def check_data(self, num_classes: int, image_shape: ImageShape) -> None:
+        """Refuse training images with which this cannot go; asked once, when a run is built.
+
+        By default it asks the strategies that this one goes around. One that overrides it calls `super`.
+
+        Args:
+            num_classes: of the run's data set.
+            image_shape: (C, H, W) of its images.
+
+        Raises:
+            RobustkitError: says what does not fit.
+        """
+        for item in fields(self):
+            part = getattr(self, item.name)
+            if isinstance(part, Strategy):
+                part.check_data(num_classes, image_shape)

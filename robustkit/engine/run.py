@@ -58,6 +58,8 @@ class Run:
         self.arithmetic = decide(recipe.compute, model, train.image_shape)
         settings: Any = {"seed": recipe.seed, "clock": self.clock, "arithmetic": self.arithmetic}
         self.learners = {name: Learner(name, part, model, **settings) for name, part in recipe.learners.items()}
+        for part in recipe.learners.values():
+            part.strategy.check_data(train.num_classes, train.image_shape)
         starts = {name: learner.weights.raw for name, learner in self.learners.items()}
         self.bench = RunBench(recipe, self.data, model, starts)
         self.lanes = Lanes(self.device, len(self.learners), wanted=recipe.compute.overlap_learners)
