@@ -13,8 +13,7 @@ from robustkit import Attack, CrossEntropy, Loss, Strategy, perturb
 class Adversarial(Strategy):
     """Minimizes the mean loss on attacked images only; with a PGD attack this is PGD adversarial training.
 
-    Madry, Makelov, Schmidt, Tsipras, Vladu: Towards Deep Learning Models Resistant to Adversarial Attacks, ICLR 2018,
-    section 2.
+    Madry, Makelov, Schmidt, Tsipras, Vladu: Towards Deep Learning Models Resistant to Adversarial Attacks, ICLR 2018.
     """
 
     name = "adversarial"

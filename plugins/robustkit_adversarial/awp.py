@@ -19,7 +19,7 @@ from robustkit import Rate, Replay, Strategy, notes_dropped, rate_now
 class AWP(Strategy):
     """Minimizes another strategy's loss at weights moved a little in the direction in which it rises fastest.
 
-    Wu, Xia, Wang: Adversarial Weight Perturbation Helps Robust Generalization, NeurIPS 2020, section 4: one step, each
+    Wu, Xia, Wang: Adversarial Weight Perturbation Helps Robust Generalization, NeurIPS 2020: one step, each
     tensor of two or more dimensions moved by `gamma` times its own norm, as in the released code. Attacks are made
     once, against the weights as they are, and used for both passes; random numbers are those of the first pass. The
     first pass leaves BatchNorm's running statistics and the strategy's notes alone.

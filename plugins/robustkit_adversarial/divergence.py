@@ -26,7 +26,7 @@ class KLPGD(Attack):
     """Projected gradient ascent on the divergence of the predictions from those on the clean images; it uses no labels.
 
     The inner maximization of TRADES: Zhang, Yu, Jiao, Xing, El Ghaoui, Jordan: Theoretically Principled Trade-off
-    between Robustness and Accuracy, ICML 2019, section 3. The divergence has no gradient at the clean images, so the
+    between Robustness and Accuracy, ICML 2019. The divergence has no gradient at the clean images, so the
     ascent starts from small Gaussian noise.
     """
 

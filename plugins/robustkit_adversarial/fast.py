@@ -17,7 +17,7 @@ from robustkit.components.fields import Positive
 class RandomStep(Attack):
     """One sign step on the cross-entropy from a point drawn uniformly from the Linf ball, brought back into it.
 
-    Wong, Rice, Kolter: Fast is Better than Free: Revisiting Adversarial Training, ICLR 2020, algorithm 3.
+    Wong, Rice, Kolter: Fast is Better than Free: Revisiting Adversarial Training, ICLR 2020.
     """
 
     name = "fgsm-rs"
@@ -46,8 +46,8 @@ class RandomStep(Attack):
 class FGSMRS(Strategy):
     """Adversarial training on one gradient step from a random start (`fgsm-rs`): two passes a batch instead of eleven.
 
-    Wong, Rice, Kolter: Fast is Better than Free: Revisiting Adversarial Training, ICLR 2020, section 4. It may overfit
-    catastrophically (section 5): within a few batches, robustness to stronger attacks is gone. Put it into an
+    Wong, Rice, Kolter: Fast is Better than Free: Revisiting Adversarial Training, ICLR 2020. It may overfit
+    catastrophically: within a few batches, robustness to stronger attacks is gone. Put it into an
     `overfitting-guard`, which notices.
     """
 

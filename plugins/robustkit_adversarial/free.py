@@ -16,7 +16,7 @@ class Free(Strategy):
     """Adversarial training whose perturbation moves along the image gradient that the weights' backward gives anyway.
 
     Shafahi, Najibi, Ghiasi, Xu, Dickerson, Studer, Davis, Taylor, Goldstein: Adversarial Training for Free!, NeurIPS
-    2019, algorithm 1. The m replays of a batch are the learner's `updates_per_batch`, and the run has m times fewer
+    2019. The m replays of a batch are the learner's `updates_per_batch`, and the run has m times fewer
     epochs. One perturbation, begun at zero, goes from replay to replay and on to the next batch. Gradients
     are those of the network in train mode, at the images as they were clipped to [0, 1].
     """

@@ -19,7 +19,7 @@ class FriendlyPGD(Attack):
     """PGD in Linf that lets go of an image `tau` steps after it is first misclassified (PGD-K-tau).
 
     Zhang, Xu, Han, Niu, Cui, Sugiyama, Kankanhalli: Attacks Which Do Not Kill Training Make Adversarial Learning
-    Stronger, ICML 2020, algorithm 1. For training: as an evaluation it says nothing that PGD does not.
+    Stronger, ICML 2020. For training: as an evaluation it says nothing that PGD does not.
     """
 
     name = "friendly-pgd"
@@ -69,7 +69,7 @@ class FAT(Strategy):
     """Adversarial training on the least adversarial of misclassified images (`friendly-pgd`).
 
     Zhang, Xu, Han, Niu, Cui, Sugiyama, Kankanhalli: Attacks Which Do Not Kill Training Make Adversarial Learning
-    Stronger, ICML 2020, algorithm 2. Natural accuracy suffers less than from PGD adversarial training, and a batch
+    Stronger, ICML 2020. Natural accuracy suffers less than from PGD adversarial training, and a batch
     costs the less, the more of its images are easily misclassified. MART with such an attack is
     `{use: mart, attack: {use: friendly-pgd, ...}}`.
     """

@@ -19,7 +19,7 @@ _MEMORY = 0.9
 class OverfittingGuard(Strategy):
     """Trains with a cheap strategy, and with a sound one for a while whenever a stronger attack suddenly succeeds.
 
-    The check is that of Wong, Rice, Kolter: Fast is Better than Free, ICLR 2020, section 5: accuracy of a training
+    The check is that of Wong, Rice, Kolter: Fast is Better than Free, ICLR 2020: accuracy of a training
     batch under PGD, compared with earlier batches. They stop there; going on with a stronger attack for a while is
     after Li, Wang, Jana, Carin: Towards Understanding Fast Adversarial Training, 2020 (arXiv 2006.03089). That a drop
     is measured from a moving average over checks is ours.

@@ -18,7 +18,7 @@ class MART(Strategy):
     """Adversarial training with boosted cross-entropy and a divergence that counts most where clean images are missed.
 
     Wang, Zou, Yi, Bailey, Ma, Gu: Improving Adversarial Robustness Requires Revisiting Misclassified Examples, ICLR
-    2020, section 3. Clean and attacked images go through the network in two forwards, clean first. Logarithms are
+    2020. Clean and attacked images go through the network in two forwards, clean first. Logarithms are
     computed from logits, without the small constants that keep those of the released code finite.
     """
 

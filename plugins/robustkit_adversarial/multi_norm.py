@@ -18,7 +18,7 @@ from robustkit_adversarial.modes import looking
 class MultiNorm(Strategy):
     """Minimizes the loss under several attacks, usually one for each of several norms, on one network.
 
-    Tramer and Boneh: Adversarial Training and Robustness for Multiple Perturbations, NeurIPS 2019, section 4.1: `max`
+    Tramer and Boneh: Adversarial Training and Robustness for Multiple Perturbations, NeurIPS 2019: `max`
     and `average`. `alternating` takes the attacks in turn, one a batch, and costs no more than one of them; drawing one
     at random instead is the stochastic adversarial training of Madaan, Shin, Hwang: Learning to Generate Noise for
     Multi-Attack Robustness, ICML 2021.

@@ -16,7 +16,7 @@ class TRADES(Strategy):
     """Minimizes the natural loss plus `beta` times the divergence of adversarial from natural predictions.
 
     Zhang, Yu, Jiao, Xing, El Ghaoui, Jordan: Theoretically Principled Trade-off between Robustness and Accuracy,
-    ICML 2019, section 3. The attack maximizes the same divergence (`kl-pgd`), from Gaussian noise of 0.001; both
+    ICML 2019. The attack maximizes the same divergence (`kl-pgd`), from Gaussian noise of 0.001; both
     predictions get gradients. Clean and attacked images go through the network in two forwards, clean first, so
     BatchNorm normalizes each by its own statistics.
     """

@@ -39,7 +39,7 @@ class SWA(Aggregator):
     """The arithmetic mean of the weights at the ends of some epochs, each the mean over the learners.
 
     Izmailov, Podoprikhin, Garipov, Vetrov, Wilson: Averaging Weights Leads to Wider Optima and Better Generalization,
-    UAI 2018, section 3. BatchNorm's running statistics of the average are recomputed from training images. A learner's
+    UAI 2018. BatchNorm's running statistics of the average are recomputed from training images. A learner's
     moving average is taken where it keeps one. Before the first snapshot the merged weights follow the learners' mean.
     """
 

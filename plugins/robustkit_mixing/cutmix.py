@@ -18,7 +18,7 @@ class CutMix(Strategy):
     """Minimizes the loss on images with a rectangle of another image; labels count by area. Without an attack.
 
     Yun, Han, Oh, Chun, Choe, Yoo: CutMix: Regularization Strategy to Train Strong Classifiers with Localizable
-    Features, ICCV 2019, section 3. One rectangle and one random order a batch, as in the released code; its
+    Features, ICCV 2019. One rectangle and one random order a batch, as in the released code; its
     centre may be any pixel, and what lies outside the image is cut off.
     """
 

@@ -16,7 +16,7 @@ class IAT(Strategy):
     """Minimizes the mean of two mixup losses: of clean images among themselves, and of attacked ones among themselves.
 
     Lamb, Verma, Kannala, Bengio: Interpolated Adversarial Training: Achieving Robust Neural Networks Without
-    Sacrificing Too Much Accuracy, AISec 2019, algorithm 1, with mixup of pixels. Images are attacked before they are
+    Sacrificing Too Much Accuracy, AISec 2019, with mixup of pixels. Images are attacked before they are
     mixed. Shares and orders are drawn anew for the attacked images; clean ones go through the network first, each half
     in a forward of its own.
     """

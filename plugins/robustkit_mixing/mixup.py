@@ -15,7 +15,7 @@ from robustkit_mixing.mixture import blended
 class Mixup(Strategy):
     """Minimizes the loss on averages of two images each, whose labels are averaged alike; without an attack.
 
-    Zhang, Cisse, Dauphin, Lopez-Paz: mixup: Beyond Empirical Risk Minimization, ICLR 2018, section 2. One share and one
+    Zhang, Cisse, Dauphin, Lopez-Paz: mixup: Beyond Empirical Risk Minimization, ICLR 2018. One share and one
     random order a batch, as in the released code.
     """
 

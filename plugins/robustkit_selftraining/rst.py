@@ -22,9 +22,9 @@ from robustkit_selftraining.pool import Pool, class_count
 class RST(Strategy):
     """Minimizes another strategy's loss on labelled images together with images that a trained network has labelled.
 
-    Carmon, Raghunathan, Schmidt, Liang, Duchi: Unlabeled Data Improves Adversarial Robustness, NeurIPS 2019, section 3,
+    Carmon, Raghunathan, Schmidt, Liang, Duchi: Unlabeled Data Improves Adversarial Robustness, NeurIPS 2019,
     with TRADES as the strategy; Raghunathan, Xie, Yang, Duchi, Liang: Understanding and Mitigating the Tradeoff between
-    Robustness and Accuracy, ICML 2020, section 5. The weight of unlabelled images is their share of what the strategy
+    Robustness and Accuracy, ICML 2020. The weight of unlabelled images is their share of what the strategy
     is given. They are labelled once, on first use, by the class that the teacher finds likeliest.
     """
 
