@@ -59,6 +59,11 @@ def _remarks(run: Run, found: Estimate) -> list[str]:
     lines.append(f"Measured in {duration(found.calibration)}: {counted(trial.steps, 'step')}{part} timed.")
     if trial.compilation:
         lines.append(f"Compiling takes {duration(trial.compilation)} of the training.")
+    if found.books.settlings:
+        lines.append(
+            f"Not counted: what the aggregator {run.recipe.aggregator.name} measures on validation examples before it "
+            f"merges, at {counted(found.books.settlings, 'moment')}."
+        )
     if run.recipe.evaluation.attacks or run.recipe.evaluation.final_attacks:
         lines.append(
             f"Assumed of measuring: {100 * RIGHT:.0f} % of the examples are right without an attack, and attacks break "

@@ -24,22 +24,29 @@ class Bookkeeping:
     """Writing a checkpoint after every epoch."""
     batch_norm: float
     """Recomputing BatchNorm statistics from the training images, where the aggregator asks for it."""
+    settlings: int = 0
+    """How often the aggregator settles: measures on validation examples before it merges. What that takes is its own
+    affair, may depend on what it finds, and is left out."""
 
     @property
     def seconds(self) -> float:
-        """All of it."""
+        """All of it but settling."""
         return self.checkpoints + self.batch_norm
 
     def plain(self) -> dict[str, float]:
         """As JSON holds it."""
-        return {"checkpoint_seconds": self.checkpoints, "batch_norm_seconds": self.batch_norm}
+        return {
+            "checkpoint_seconds": self.checkpoints,
+            "batch_norm_seconds": self.batch_norm,
+            "settlings_left_out": self.settlings,
+        }
 
 
 def keep_books(run: Run) -> Bookkeeping:
     """Do each of it once, checkpoints in a temporary folder, and count how often it is due."""
     due = recomputations(run)
     batch_norm = due * _recomputation(run) if due else 0.0
-    return Bookkeeping(run.recipe.epochs * _checkpoint(run), batch_norm)
+    return Bookkeeping(run.recipe.epochs * _checkpoint(run), batch_norm, settlings(run))
 
 
 def recomputations(run: Run) -> int:
@@ -53,6 +60,17 @@ def recomputations(run: Run) -> int:
             due += aggregator.redistributes(clock) and aggregator.recomputes_batch_norm(clock)
         measured = epoch % evaluation.every_epochs == 0 or epoch == clock.epochs
         due += measured and aggregator.recomputes_batch_norm(clock)
+    return due
+
+
+def settlings(run: Run) -> int:
+    """How often the aggregator measures on validation examples before it merges."""
+    clock, due = Clock(run.clock.epochs, run.clock.batches), 0
+    for epoch in range(1, clock.epochs + 1):
+        clock.start_epoch(epoch)
+        for batch in range(1, clock.batches + 1):
+            clock.batch = batch
+            due += run.recipe.aggregator.settles(clock)
     return due
 
 
