@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from robustkit.components.schedule import Rate as Rate
     from robustkit.components.schedule import Schedule as Schedule
     from robustkit.components.schedule import rate_at as rate_at
+    from robustkit.components.searcher import Interval as Interval
+    from robustkit.components.searcher import Searcher as Searcher
+    from robustkit.components.searcher import Trial as Trial
     from robustkit.components.strategy import Strategy as Strategy
     from robustkit.components.weights import LearnerWeights as LearnerWeights
     from robustkit.components.weights import Weights as Weights
@@ -100,6 +103,7 @@ _HOMES = {
     "components.moment": ["notes_dropped", "rate_now", "remembered", "training_moment"],
     "components.optimizer": ["Optimizer"],
     "components.schedule": ["Rate", "Schedule", "rate_at"],
+    "components.searcher": ["Interval", "Searcher", "Trial"],
     "components.strategy": ["Strategy"],
     "components.weights": ["LearnerWeights", "Weights"],
     "attacking.door": ["perturb"],

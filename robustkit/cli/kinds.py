@@ -17,6 +17,7 @@ KINDS = (
     "optimizer",
     "schedule",
     "augmentation",
+    "searcher",
 )
 RECIPE = "recipe"
 SWEEP = "sweep"

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -32,15 +32,27 @@ class SweepProgress(JobListener):
     Args:
         folder: the sweep's.
         total: all runs.
-        waiting: those that are still to be run.
+        waiting: those that are still to be run, as far as they are known.
+        kept: how many are finished; by default, all that do not wait.
+        figures: what to show of a run that has ended well; by default, its accuracies on the test examples.
     """
 
-    def __init__(self, folder: SweepFolder, total: int, waiting: Sequence[PlannedRun]) -> None:
-        self.folder, self.total, self.kept = folder, total, total - len(waiting)
+    def __init__(
+        self,
+        folder: SweepFolder,
+        total: int,
+        waiting: Sequence[PlannedRun],
+        *,
+        kept: int | None = None,
+        figures: Callable[[PlannedRun], str] | None = None,
+    ) -> None:
+        self.folder, self.total = folder, total
+        self.kept = total - len(waiting) if kept is None else kept
+        self._figures = figures or self._test_figures
         self.failed: list[Ended] = []
         self._ended, self._began, self._active = 0, time.monotonic(), list[PlannedRun]()
         self._at_first = {run.name: self._share(run) for run in waiting}
-        self._work = sum(1.0 - share for share in self._at_first.values())
+        self._work = self.total - self.kept - sum(self._at_first.values())
         self._done = 0.0
 
     def __enter__(self) -> SweepProgress:
@@ -55,7 +67,7 @@ class SweepProgress(JobListener):
         """Say how it went."""
         self._ended += 1
         self._active = [run for run in self._active if run is not ended.run]
-        self._done += 1.0 - self._at_first[ended.run.name]
+        self._done += 1.0 - self._at_first.get(ended.run.name, 0.0)
         place = f"{self.kept + self._ended:>{len(str(self.total))}}/{self.total}"
         left = self.seconds_left()
         times = f"{duration(ended.seconds)}{f', {duration(left)} left' if left else ''}"
@@ -76,7 +88,7 @@ class SweepProgress(JobListener):
 
     def done(self) -> float:
         """In runs, of those that were to be run; parts of those at work are counted."""
-        return self._done + sum(max(0.0, self._share(run) - self._at_first[run.name]) for run in self._active)
+        return self._done + sum(max(0.0, self._share(run) - self._at_first.get(run.name, 0.0)) for run in self._active)
 
     def say(self, text: str) -> None:
         """Show a line that stays; here, nowhere."""
@@ -84,7 +96,7 @@ class SweepProgress(JobListener):
     def _share(self, run: PlannedRun) -> float:
         return _TRAINING * min(1.0, self.folder.epochs_done(run) / run.recipe.epochs)
 
-    def _figures(self, run: PlannedRun) -> str:
+    def _test_figures(self, run: PlannedRun) -> str:
         folder = self.folder.run(run)
         found: Mapping[str, Mapping[str, Any]] = folder.read_json(folder.report)["networks"]["global"]
         shown = [part for part in found if part in ("natural", "worst-case")] if "worst-case" in found else list(found)
@@ -103,8 +115,10 @@ class SweepProgress(JobListener):
 class SweepLines(SweepProgress):
     """One line a run, to stdout, or to stderr if `err`."""
 
-    def __init__(self, folder: SweepFolder, total: int, waiting: Sequence[PlannedRun], *, err: bool = False) -> None:
-        super().__init__(folder, total, waiting)
+    def __init__(
+        self, folder: SweepFolder, total: int, waiting: Sequence[PlannedRun], *, err: bool = False, **others: Any
+    ) -> None:
+        super().__init__(folder, total, waiting, **others)
         self._err = err
 
     def say(self, text: str) -> None:
@@ -115,8 +129,10 @@ class SweepLines(SweepProgress):
 class SweepBar(SweepProgress):
     """A bar of all runs, and above it a line for each that has ended; on stderr if `err`."""
 
-    def __init__(self, folder: SweepFolder, total: int, waiting: Sequence[PlannedRun], *, err: bool = False) -> None:
-        super().__init__(folder, total, waiting)
+    def __init__(
+        self, folder: SweepFolder, total: int, waiting: Sequence[PlannedRun], *, err: bool = False, **others: Any
+    ) -> None:
+        super().__init__(folder, total, waiting, **others)
         self._display = Display(
             TextColumn("{task.description}", table_column=Column(no_wrap=True)),
             BarColumn(bar_width=24),
@@ -162,12 +178,12 @@ class SweepBar(SweepProgress):
 
 
 def sweep_progress(
-    folder: SweepFolder, total: int, waiting: Sequence[PlannedRun], *, quiet: bool, err: bool
+    folder: SweepFolder, total: int, waiting: Sequence[PlannedRun], *, quiet: bool, err: bool, **others: Any
 ) -> SweepProgress:
-    """A bar on a terminal, lines elsewhere, nothing if `quiet`; on stderr if `err`."""
+    """A bar on a terminal, lines elsewhere, nothing if `quiet`; on stderr if `err`. The others are `SweepProgress`'."""
     stream = sys.stderr if err else sys.stdout
     if quiet:
-        return SweepProgress(folder, total, waiting)
+        return SweepProgress(folder, total, waiting, **others)
     if stream.isatty() and os.environ.get("TERM") != "dumb":
-        return SweepBar(folder, total, waiting, err=err)
-    return SweepLines(folder, total, waiting, err=err)
+        return SweepBar(folder, total, waiting, err=err, **others)
+    return SweepLines(folder, total, waiting, err=err, **others)

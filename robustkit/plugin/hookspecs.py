@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from robustkit.components.loss import Loss
     from robustkit.components.optimizer import Optimizer
     from robustkit.components.schedule import Schedule
+    from robustkit.components.searcher import Searcher
     from robustkit.components.strategy import Strategy
 
 hookspec = pluggy.HookspecMarker("robustkit")
@@ -66,6 +67,11 @@ def register_schedules() -> list[type[Schedule]]:  # type: ignore[empty-body]
 @hookspec
 def register_augmentations() -> list[type[Augmentation]]:  # type: ignore[empty-body]
     """Return the augmentation classes this plugin brings."""
+
+
+@hookspec
+def register_searchers() -> list[type[Searcher]]:  # type: ignore[empty-body]
+    """Return the searcher classes this plugin brings."""
 
 
 @hookspec

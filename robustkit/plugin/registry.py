@@ -18,6 +18,7 @@ from robustkit.components.fields import field_types
 from robustkit.components.loss import Loss
 from robustkit.components.optimizer import Optimizer
 from robustkit.components.schedule import Schedule
+from robustkit.components.searcher import Searcher
 from robustkit.components.strategy import Strategy
 from robustkit.errors import PluginError, did_you_mean, known
 
@@ -31,6 +32,7 @@ KINDS: Mapping[str, tuple[type[Component], str]] = {
     "optimizer": (Optimizer, "register_optimizers"),
     "schedule": (Schedule, "register_schedules"),
     "augmentation": (Augmentation, "register_augmentations"),
+    "searcher": (Searcher, "register_searchers"),
 }
 """Each kind's base class and the hook that brings components of it."""
 

@@ -47,7 +47,8 @@ def make(kind: str, name: str, registry: Registry | None = None, /, **fields: An
     """Make one component by name: `make("attack", "pgd", eps="8/255", steps=20)`.
 
     Args:
-        kind: attack, architecture, strategy, loss, aggregator, dataset, optimizer, schedule or augmentation.
+        kind: attack, architecture, strategy, loss, aggregator, dataset, optimizer, schedule, augmentation or
+            searcher.
         name: what a recipe would write behind `use:`.
         registry: where to look it up; by default, among the installed plugins.
         fields: its fields; nested components may be given as instances, names or mappings, as in a recipe.

@@ -23,6 +23,7 @@ from robustkit.testing.dataset import DatasetSuite
 from robustkit.testing.loss import LossSuite
 from robustkit.testing.optimizer import OptimizerSuite
 from robustkit.testing.schedule import ScheduleSuite
+from robustkit.testing.searcher import SearcherSuite
 from robustkit.testing.strategy import StrategySuite
 from robustkit.testing.tiny import tiny_batch, tiny_model
 
@@ -36,6 +37,7 @@ __all__ = [
     "LossSuite",
     "OptimizerSuite",
     "ScheduleSuite",
+    "SearcherSuite",
     "StrategySuite",
     "tiny_batch",
     "tiny_model",

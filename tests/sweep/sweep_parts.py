@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from robustkit.engine.sweep.folder import SweepFolder
 from robustkit.engine.sweep.plan import PlannedRun, planned
 from robustkit.engine.sweep.reading import read_sweep
 from robustkit.engine.sweep.spec import Sweep
@@ -57,6 +61,22 @@ def runs_of(
     source: Path | str, *overrides: str, grid: tuple[str, ...] = (), base: str | None = None
 ) -> list[PlannedRun]:
     return planned(sweep(source, *overrides, grid=grid, base=base), installed().registry)
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 60.0) -> None:
+    limit = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < limit, "it did not come to pass"
+        time.sleep(0.02)
+
+
+def guard_is_free(folder: SweepFolder) -> bool:
+    with folder.guard.open("r") as guard:
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def start(*words: Any, cwd: Path) -> subprocess.Popen[str]:

@@ -6,17 +6,15 @@ import json
 import shutil
 import signal
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sweep_parts import TINY, runs_of, start
+from sweep_parts import TINY, guard_is_free, runs_of, start, wait_for
 
+from robustkit.cli import sweep_work
 from robustkit.cli.main import cli
-from robustkit.cli.verbs import sweep as verb
 from robustkit.engine.sweep.folder import SweepFolder
 from robustkit.engine.sweep.jobs import Jobs
 from robustkit.models.files import read_tensors
@@ -39,13 +37,6 @@ def weights(folder: Path) -> dict[str, bytes]:
         report = json.loads(file.read_text(encoding="utf-8"))
         found[str(file.relative_to(folder))] = json.dumps(report["networks"]).encode()
     return found
-
-
-def wait_for(what: Callable[[], bool], seconds: float = 60.0) -> None:
-    limit = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < limit, "it did not come to pass"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -129,24 +120,13 @@ def test_ctrl_c_says_how_to_go_on(tiny: Path, monkeypatch: pytest.MonkeyPatch) -
     assert f"Interrupted: 0 of 2 runs are finished, the others can go on: {go_on}" in result.stderr
 
 
-def guard_is_free(folder: SweepFolder) -> bool:
-    import fcntl
-
-    with folder.guard.open("r") as guard:
-        try:
-            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
-
-
 def test_more_seeds_are_added_and_one_that_fails_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_at_a_time: tuple[Path, Result]
 ) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(two_at_a_time[0], folder)
     failing = [sys.executable, "-c", "print('error: the disk is full'); raise SystemExit(1)"]
-    monkeypatch.setattr(verb, "_worker", lambda choice: failing)
+    monkeypatch.setattr(sweep_work, "worker", lambda choice: failing)
     result = invoke(folder, "--grid", "seed=1..3", "--json")
     assert result.exit_code == 1
     found = json.loads(result.stdout)

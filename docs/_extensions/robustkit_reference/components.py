@@ -40,7 +40,7 @@ _VALUES = {
     "attack": "PGD",
 }
 """What examples give for required fields of these names; numbers of other names are 0.1 or 1."""
-_KEYS = {"schedule": "lr", "loss": "criterion"}
+_KEYS = {"schedule": "lr", "loss": "criterion", "searcher": "use"}
 """Where a recipe writes a component whose kind is no key of its own."""
 
 

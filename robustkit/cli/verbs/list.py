@@ -26,7 +26,7 @@ def command(kind: str | None, as_json: bool, choice: PluginChoice) -> None:
     """List components, recipes and sweeps, one line each.
 
     KIND is attacks, architectures, strategies, losses, aggregators, datasets, optimizers, schedules, augmentations,
-    recipes or sweeps; by default all of them. `robustkit show NAME` tells more about a component or recipe.
+    searchers, recipes or sweeps; by default all of them. `robustkit show NAME` tells more about a component or recipe.
     """
     registry = choice.load().registry
     listing = {noun: _rows(registry, noun) for noun in ([kind] if kind else [*KINDS, RECIPE, SWEEP])}

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from robustkit.cli.failures import exit_code
 from robustkit.cli.output import json_option, print_json, table, warn
 from robustkit.cli.plugin_options import PluginChoice, plugin_options
 from robustkit.cli.recipe_argument import RecipeName
 
 if TYPE_CHECKING:
-    from robustkit.cli.sweep_progress import SweepProgress
     from robustkit.engine.sweep.folder import SweepFolder
     from robustkit.engine.sweep.plan import PlannedRun
+    from robustkit.engine.sweep.spec import Sweep
+    from robustkit.plugin.registry import Registry
 
 
 class SweepName(RecipeName):
@@ -90,9 +88,9 @@ def command(
 ) -> None:
     """Run a recipe in many settings, compare them.
 
-    The first word is a recipe, as for `run`; or a file that names a base recipe, variants, a grid and seeds; or the
-    folder of a sweep that is to go on. PATH=VALUE words change the base recipe. Finished runs are kept and unfinished
-    ones go on when the same command is given again, also with more seeds, values or variants.
+    The first word is a recipe, as for `run`; or a file that names a base recipe, variants, a grid and seeds, or a
+    search; or the folder of a sweep that is to go on. PATH=VALUE words change the base recipe. Finished runs are kept
+    and unfinished ones go on when the same command is given again, also with more seeds, values or variants.
     """
     if estimated and not dry_run:
         raise click.UsageError("--estimate goes with --dry-run.")
@@ -102,54 +100,45 @@ def command(
 
     registry = choice.load().registry
     sweep = read_sweep(source, overrides, grid, registry, base)
-    runs = planned(sweep, registry)
     resumed = Path(source) if (Path(source) / SWEEP).is_file() else None
     folder = SweepFolder(output or resumed or Path("sweeps") / sweep.name)
+    if sweep.search is not None:
+        if estimated:
+            raise click.UsageError("--estimate needs to know the settings, and a search has yet to find them.")
+        from robustkit.cli.search import search
+
+        shown: Any = {"jobs": jobs, "dry_run": dry_run, "quiet": quiet, "as_json": as_json}
+        return search(sweep, folder, choice, registry, **shown)
+    runs = planned(sweep, registry)
     if dry_run:
         from robustkit.cli.sweep_plan import show_plan
 
         folder.check(sweep, runs, registry)
         return show_plan(folder, runs, choice, jobs=jobs, estimated=estimated, as_json=as_json)
-    with folder.claimed(sweep, runs, registry) as guard:
-        failed = _work(folder, runs, choice, jobs=jobs, guard=guard, quiet=quiet, err=as_json)
-        _finish(sweep.name, folder, runs, as_json)
-    if failed:
-        click.echo(f"{len(failed)} of {len(runs)} runs failed; the same command tries them again.", err=True)
-        click.get_current_context().exit(1)
-    return None
+    return _run(sweep, runs, folder, choice, registry, jobs=jobs, quiet=quiet, as_json=as_json)
 
 
-def _work(
-    folder: SweepFolder,
+def _run(
+    sweep: Sweep,
     runs: Sequence[PlannedRun],
+    folder: SweepFolder,
     choice: PluginChoice,
+    registry: Registry,
     *,
     jobs: int,
-    guard: int,
     quiet: bool,
-    err: bool,
-) -> list[str]:
-    """Run what is not finished; returns the names of runs that failed."""
+    as_json: bool,
+) -> None:
     from robustkit.cli.sweep_progress import sweep_progress
-    from robustkit.engine.sweep.jobs import Jobs
+    from robustkit.cli.sweep_work import say_failed, work
 
-    waiting = [run for run in runs if folder.state(run) != "finished"]
-    progress = sweep_progress(folder, len(runs), waiting, quiet=quiet, err=err)
-    try:
-        with progress:
-            progress.say(_opening(folder, runs, waiting, jobs))
-            Jobs(folder, _worker(choice), jobs=jobs, guard=guard).work(waiting, progress)
-    except KeyboardInterrupt as interrupt:
-        click.echo(_interrupted(folder, runs, progress, choice), err=True)
-        click.get_current_context().exit(exit_code(interrupt))
-    return [ended.run.name for ended in progress.failed]
-
-
-def _worker(choice: PluginChoice) -> list[str]:
-    """The command that goes on with a run, but for its folder."""
-    plugins = [word for file in choice.files for word in ("--plugin", str(file))]
-    plugins += [word for name in choice.disabled for word in ("--disable", name)]
-    return [sys.executable, "-m", "robustkit.cli.sweep_worker", *plugins, "run", "--resume"]
+    with folder.claimed(sweep, runs, registry) as guard:
+        waiting = [run for run in runs if folder.state(run) != "finished"]
+        progress = sweep_progress(folder, len(runs), waiting, quiet=quiet, err=as_json)
+        opening = _opening(folder, runs, waiting, jobs)
+        failed = work(folder, runs, waiting, progress, choice, opening=opening, jobs=jobs, guard=guard)
+        _finish(sweep.name, folder, runs, as_json)
+    say_failed(failed, len(runs))
 
 
 def _opening(folder: SweepFolder, runs: Sequence[PlannedRun], waiting: Sequence[PlannedRun], jobs: int) -> str:
@@ -160,12 +149,6 @@ def _opening(folder: SweepFolder, runs: Sequence[PlannedRun], waiting: Sequence[
     text = f"{counted(len(runs), 'run')} of {counted(settings, 'setting')}{f', {kept} finished' if kept else ''}; "
     threads = counted(runs[0].recipe.threads or 1, "thread")
     return f"{text}{jobs} at a time with {threads} each; results in {folder.path}"
-
-
-def _interrupted(folder: SweepFolder, runs: Sequence[PlannedRun], progress: SweepProgress, choice: PluginChoice) -> str:
-    done = sum(folder.state(run) == "finished" for run in runs)
-    go_on = f"robustkit sweep {shlex.quote(str(folder.path))}{choice.words()}"
-    return f"\nInterrupted: {done} of {progress.total} runs are finished, the others can go on: {go_on}"
 
 
 def _finish(name: str, folder: SweepFolder, runs: Sequence[PlannedRun], as_json: bool) -> None:

@@ -33,6 +33,7 @@ class SweepFolder:
         self.runs = self.path / "runs"
         self.logs = self.path / "logs"
         self.comparison = self.path / "comparison.json"
+        self.search = self.path / "search.json"
         self.comparison_text = self.path / "comparison.md"
         self.guard = self.path / ".working"
 
@@ -78,8 +79,12 @@ class SweepFolder:
                 fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise InputError(f"{self.path}: another sweep is at work here, or its last runs are ending.") from None
-            write_text(self.file, _SWEEP_HEAD + sweep.text())
+            self.write(sweep)
             yield guard.fileno()
+
+    def write(self, sweep: Sweep) -> None:
+        """Write down what the sweep is; of a search, also the trials so far."""
+        write_text(self.file, _SWEEP_HEAD + sweep.text())
 
     def check(self, sweep: Sweep, runs: Sequence[PlannedRun], registry: Registry) -> None:
         """Make sure that the folder is free, or holds this sweep or a part of it. It writes nothing.

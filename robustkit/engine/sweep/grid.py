@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from robustkit.errors import InputError
+from robustkit.errors import InputError, Problem
 from robustkit.recipe.document import parse
 from robustkit.recipe.words import split_outside_brackets
 
 _RANGE = re.compile(r"\s*(-?\d{1,18})\.\.(-?\d{1,18})\s*")
 _MOST = 10_000
+RESERVED = {
+    "seed": "seeds have a key of their own, `seeds`.",
+    "name": "a sweep names its runs itself, after what is varied.",
+    "lock": "a recipe's lock is written by its run.",
+}
+"""Paths that no sweep varies, and why."""
 _FORM = "PATH=VALUE,VALUE,... or PATH=FIRST..LAST, for example aggregator.every_epochs=1,5,10 or seed=1..5"
 
 
@@ -57,6 +63,13 @@ def values_in(text: str, where: str) -> Iterator[Any]:
             fault = document.problems[0].message if document.problems else "a value is missing between commas."
             raise InputError(f"{where}: {fault}")
         yield document.data
+
+
+def wrong_paths(paths: Iterable[str], where: tuple[str, ...]) -> Iterable[Problem]:
+    """Those of the paths that no sweep varies; the problems' own paths begin with `where`."""
+    for path in paths:
+        if path in RESERVED:
+            yield Problem((*where, path), RESERVED[path], on_key=True)
 
 
 def flow(value: Any) -> str:

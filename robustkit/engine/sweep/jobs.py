@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BufferedWriter
@@ -66,16 +66,16 @@ class Jobs:
         self._folder, self._command, self._jobs, self._guard = folder, list(command), jobs, guard
         self._active: list[_Job] = []
 
-    def work(self, runs: Sequence[PlannedRun], listener: JobListener) -> list[Ended]:
+    def work(self, runs: Iterable[PlannedRun], listener: JobListener) -> list[Ended]:
         """Run them all, in order; a run that fails does not keep the others from running.
+
+        The next run is asked for when there is room for it, so that a search can look at those that have ended.
 
         When it is interrupted, processes are stopped before the exception goes on; all their runs can be resumed.
         """
-        waiting, ended = list(runs), []
+        waiting, ended = iter(runs), list[Ended]()
         try:
-            while waiting or self._active:
-                while waiting and len(self._active) < self._jobs:
-                    self._start(waiting.pop(0), listener)
+            while self._fill(waiting, listener):
                 for job in [job for job in self._active if job.process.poll() is not None]:
                     self._active.remove(job)
                     _close(job.process)
@@ -87,6 +87,12 @@ class Jobs:
         finally:
             self._stop()
         return ended
+
+    def _fill(self, waiting: Iterator[PlannedRun], listener: JobListener) -> bool:
+        """Start runs while there is room; returns whether any are at work."""
+        while len(self._active) < self._jobs and (run := next(waiting, None)) is not None:
+            self._start(run, listener)
+        return bool(self._active)
 
     def _start(self, run: PlannedRun, listener: JobListener) -> None:
         folder, threads = self._folder.prepare(run), str(run.recipe.threads)

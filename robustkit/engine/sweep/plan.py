@@ -6,7 +6,7 @@ import copy
 import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,31 +64,36 @@ class Setting:
             override(document, word)
         return build_recipe(document, registry)
 
+    def run(self, recipe: Recipe, seed: int) -> PlannedRun:
+        """The setting's run of that seed."""
+        return PlannedRun(f"{self.name}_seed-{seed}", self.name, self.changes, replace(recipe, seed=seed))
+
 
 def planned(sweep: Sweep, registry: Registry) -> list[PlannedRun]:
     """All runs: every setting with the first seed, then with the second, so that a comparison is there early.
+
+    Of a search, those of the trials so far.
 
     Raises:
         RecipeError: some settings are no recipes; the text shows what is wrong with any of them.
         InputError: two settings are the same, or there are too many.
     """
-    count = math.prod(len(axis.values) for axis in sweep.axes) * max(1, len(sweep.variants)) * max(1, len(sweep.seeds))
+    variants = sweep.named_variants()
+    if sweep.search is not None and not variants:
+        return []
+    count = math.prod(len(axis.values) for axis in sweep.axes) * max(1, len(variants)) * max(1, len(sweep.seeds))
     if count > _MOST:
         raise InputError(f"{sweep.name}: this sweep has {count:,} runs, the most are {_MOST:,}. Split it up.")
     chosen = list(settings(sweep, build_recipe(sweep.base, registry).name))
-    recipes = _checked(chosen, sweep.base, registry)
+    recipes = checked(chosen, sweep.base, registry)
     _all_differ(chosen, recipes)
     seeds = sweep.seeds or (recipes[0].seed,)
-    return [
-        PlannedRun(f"{setting.name}_seed-{seed}", setting.name, setting.changes, replace(recipe, seed=seed))
-        for seed in seeds
-        for setting, recipe in zip(chosen, recipes, strict=True)
-    ]
+    return [setting.run(recipe, seed) for seed in seeds for setting, recipe in zip(chosen, recipes, strict=True)]
 
 
 def settings(sweep: Sweep, base_name: str) -> Iterator[Setting]:
     """Variants in their order; within each, the last axis moves fastest."""
-    variants: list[tuple[str | None, Variant]] = [*sweep.variants.items()] or [(None, Variant({}))]
+    variants: list[tuple[str | None, Variant]] = [*sweep.named_variants().items()] or [(None, Variant({}))]
     paths = [axis.path for axis in sweep.axes]
     for name, variant in variants:
         for values in itertools.product(*(axis.values for axis in sweep.axes)):
@@ -97,7 +102,12 @@ def settings(sweep: Sweep, base_name: str) -> Iterator[Setting]:
             yield Setting(setting_name(base_name, name, steps), variant.without, words)
 
 
-def _checked(chosen: list[Setting], base: Document, registry: Registry) -> list[Recipe]:
+def checked(chosen: Sequence[Setting], base: Document, registry: Registry) -> list[Recipe]:
+    """The settings' recipes.
+
+    Raises:
+        RecipeError: some settings are no recipes; the text shows what is wrong with any of them.
+    """
     recipes: list[Recipe] = []
     faults: dict[str, list[str]] = {}
     problems: list[Problem] = []
@@ -126,12 +136,17 @@ def _all_differ(chosen: list[Setting], recipes: list[Recipe]) -> None:
     contents: dict[str, str] = {}
     names: set[str] = set()
     for setting, recipe in zip(chosen, recipes, strict=True):
-        other = contents.setdefault(repr({**resolved(recipe), "name": ""}), setting.name)
+        other = contents.setdefault(content(recipe), setting.name)
         if other is not setting.name:
             raise InputError(f"{other} and {setting.name} are the same recipe: take one of them out.")
         if setting.name.casefold() in names:
             raise InputError(f"two settings are called {setting.name}: give them names, as variants of a sweep file.")
         names.add(setting.name.casefold())
+
+
+def content(recipe: Recipe) -> str:
+    """What two recipes share that differ in nothing but name and seed."""
+    return repr({**resolved(recipe), "name": "", "seed": 0})
 
 
 def _remove(document: Document, path: str) -> None:

@@ -16,7 +16,7 @@ from robustkit.recipe.document import Document, override, parse
 from robustkit.recipe.loader import build_recipe, read_recipe
 
 SWEEP = "sweep.yaml"
-_KEYS = {"base", "variants", "grid", "seeds"}  # none of which a recipe has
+_KEYS = {"base", "variants", "grid", "seeds", "search"}  # none of which a recipe has
 
 
 def read_sweep(
@@ -39,7 +39,7 @@ def read_sweep(
     if document is None:
         file, where = SweepFile(base=source), source
     else:
-        file, where = file_from(document), document.source
+        file, where = file_from(document, registry), document.source
     if base is not None:
         file = replace(file, base=base)
     recipe = _base(file.base, where, registry)

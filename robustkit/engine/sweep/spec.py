@@ -11,17 +11,15 @@ import yaml
 
 from robustkit.components.component import Checked
 from robustkit.components.fields import NonNegativeInt, convert
-from robustkit.engine.sweep.grid import Axis, flow, values_in
+from robustkit.engine.sweep.grid import RESERVED, Axis, flow, values_in, wrong_paths
+from robustkit.engine.sweep.search import Search, trial_name
 from robustkit.errors import InputError, Path, Problem, RecipeError
+from robustkit.plugin.registry import Registry
+from robustkit.recipe.builder import Builder
 from robustkit.recipe.document import Document
 
 WITHOUT = "without"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_RESERVED = {
-    "seed": "seeds have a key of their own, `seeds`.",
-    "name": "a sweep names its runs itself, after what is varied.",
-    "lock": "a recipe's lock is written by its run.",
-}
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,13 @@ class SweepFile(Checked):
     """Values by path: a list, or text such as `1..5`. Every combination is run, with every variant."""
     seeds: int | str | tuple[NonNegativeInt, ...] = ()
     """Every setting is run with each of them: a list, or text such as `1..3`; by default the base's."""
+    search: Search | None = None
+    """How settings are searched for; takes the place of variants and grid."""
 
     def problems(self) -> Iterable[Problem]:
-        """Names that are no names, paths that a sweep sets itself, lists without values."""
+        """Names that are no names, paths that a sweep sets itself, lists without values, a search beside them."""
+        if self.search is not None and (self.variants or self.grid):
+            yield Problem(("search",), "a search chooses the settings: it takes no variants and no grid.", on_key=True)
         named: list[tuple[Path, str]] = [
             (("name",), self.name),
             *((("variants", name), name) for name in self.variants),
@@ -64,20 +66,14 @@ class SweepFile(Checked):
             if not _NAME.fullmatch(name):
                 yield Problem(path, f"expected letters, digits, '-', '_' and '.', got {name!r}.")
         for name, variant in self.variants.items():
-            yield from _wrong_paths(variant, ("variants", name))
+            yield from wrong_paths(variant, ("variants", name))
             removed = variant.get(WITHOUT, [])
             if not isinstance(removed, list | tuple) or not all(isinstance(path, str) for path in removed):
                 yield Problem(("variants", name, WITHOUT), f"expected a list of paths, got {removed!r}.")
-        yield from _wrong_paths(self.grid, ("grid",))
+        yield from wrong_paths(self.grid, ("grid",))
         for setting, values in self.grid.items():
             if not values:
                 yield Problem(("grid", setting), "expected at least one value, got none.")
-
-
-def _wrong_paths(paths: Iterable[str], where: tuple[str, ...]) -> Iterable[Problem]:
-    for path in paths:
-        if path in _RESERVED:
-            yield Problem((*where, path), _RESERVED[path], on_key=True)
 
 
 @dataclass(frozen=True)
@@ -91,6 +87,13 @@ class Sweep:
     axes: tuple[Axis, ...]
     seeds: tuple[int, ...]
     """Empty for the base's own."""
+    search: Search | None = None
+    """What proposes the settings, in place of variants and axes."""
+
+    def named_variants(self) -> Mapping[str, Variant]:
+        """The variants; of a search, its trials so far."""
+        tried = enumerate(self.search.tried if self.search else (), 1)
+        return {**self.variants, **{trial_name(number): Variant(settings) for number, settings in tried}}
 
     def plain(self) -> dict[str, Any]:
         """As a sweep file holds it."""
@@ -103,6 +106,7 @@ class Sweep:
             },
             "grid": {axis.path: list(axis.values) for axis in self.axes},
             "seeds": list(self.seeds),
+            **({"search": self.search.plain()} if self.search else {}),
         }
 
     def text(self) -> str:
@@ -131,8 +135,12 @@ def sweep_from(file: SweepFile, base: Document, grid: Sequence[Axis], where: str
     for axis in grid:
         if axis.path == "seed":
             seeds = axis.values
-        elif axis.path in _RESERVED:
-            raise InputError(f"grid {axis.path}: {_RESERVED[axis.path]}")
+        elif axis.path in RESERVED:
+            raise InputError(f"grid {axis.path}: {RESERVED[axis.path]}")
+        elif file.search is not None:
+            raise InputError(
+                f"grid {axis.path}: {where} is a search, which chooses the settings; of a grid it takes seeds."
+            )
         else:
             axes[axis.path] = axis
     for name, changes in file.variants.items():
@@ -144,7 +152,7 @@ def sweep_from(file: SweepFile, base: Document, grid: Sequence[Axis], where: str
         )
         for name, changes in file.variants.items()
     }
-    return Sweep(file.name, base, variants, tuple(axes.values()), _checked_seeds(seeds))
+    return Sweep(file.name, base, variants, tuple(axes.values()), _checked_seeds(seeds), file.search)
 
 
 def _values(given: int | str | tuple[Any, ...], where: str) -> tuple[Any, ...]:
@@ -162,13 +170,13 @@ def _checked_seeds(seeds: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(checked)
 
 
-def file_from(document: Document) -> SweepFile:
-    """What a sweep file's document holds.
+def file_from(document: Document, registry: Registry) -> SweepFile:
+    """What a sweep file's document holds; searchers are looked up in the registry.
 
     Raises:
         RecipeError: it is no sweep file; every problem is shown with its place.
     """
-    value, problems = convert(SweepFile, document.data, ())
+    value, problems = Builder(registry).build(SweepFile, document.data)
     found = [*document.problems, *problems]
     if found:
         unique = {(problem.path, problem.message): document.show(problem) for problem in found}
