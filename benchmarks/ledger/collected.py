@@ -11,6 +11,8 @@ from benchmarks.ledger.running import read
 from benchmarks.ledger.studies import MEASURED, RUNS, Study
 from robustkit import load_run
 
+FRONTIER = "frontier"
+"""The name of what the mixes of one run found."""
 RECIPES = "recipes"
 """The name of what the bundled recipes found on the digits."""
 
@@ -20,7 +22,18 @@ def collect(study: Study) -> Path | None:
     folder = RUNS / study.name
     compared = folder / "comparison.json"
     changes = read(compared)["settings"] if compared.is_file() else {}
+    if study.frontier:
+        _collect_frontier(folder / "mix" / "mix.json", study.frontier)
     return _write(study.name, _finished(folder / "runs"), {"changes": changes})
+
+
+def _collect_frontier(file: Path, run: str) -> None:
+    """What `robustkit mix` wrote, without where the run lay."""
+    if file.is_file():
+        found = read(file)
+        found["curves"]["mix"]["run"] = run
+        MEASURED.mkdir(exist_ok=True)
+        (MEASURED / f"{FRONTIER}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def collect_recipes() -> Path | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.ledger import collected
 from benchmarks.ledger.rows import Row, difference, rows
-from benchmarks.ledger.running import digits_recipes
+from benchmarks.ledger.running import ATTACKED, digits_recipes
 from benchmarks.ledger.studies import PUBLISHED, RECIPES, ROOT, STUDIES, Study
 from benchmarks.tables import table
 
@@ -31,7 +31,7 @@ def text() -> str:
     """The page."""
     parts = [*HEAD, *_recipes()]
     for study in STUDIES:
-        parts += _study(study)
+        parts += [*_study(study), *(_frontier(study.frontier) if study.frontier else [])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -53,6 +53,32 @@ def _study(study: Study) -> list[str]:
         "What each row changes in the base recipe:\n\n" + "\n".join(_changes(found["changes"])),
         f"{_circumstances(found)} `{command}`{attacked}.",
     ]
+
+
+def _frontier(run: str) -> list[str]:
+    """All mixes of one run's learners."""
+    found = collected.load(collected.FRONTIER)
+    if found is None:
+        return []
+    mixes = found["curves"]["mix"]["mixes"]
+    accuracies = list(mixes[0]["accuracies"])
+    lines = [
+        [f"{mix['shares']['robust']:.1f}", *(_with_interval(mix["accuracies"][name]) for name in accuracies)]
+        for mix in mixes
+    ]
+    return [
+        "### The whole frontier from one run",
+        f"Mixes of the two learners of `{run}` in all proportions, on its validation examples, by `robustkit mix RUN`: "
+        "one training run, and the trade-off is chosen after it. `robustkit export` writes the one that is chosen.",
+        "```{robustkit-figure} draw_frontier\n:alt: Natural against robust accuracy of the mixes\n"
+        "Natural against robust accuracy of the mixes, and of the run's own global learner.\n```",
+        table(["share of the robust learner", *accuracies], lines),
+    ]
+
+
+def _with_interval(accuracy: dict[str, Any]) -> str:
+    low, high = accuracy["interval"]
+    return f"{100 * accuracy['accuracy']:.1f} ({100 * low:.1f}-{100 * high:.1f})"
 
 
 def _table(methods: list[Row]) -> str:
@@ -94,7 +120,7 @@ def _circumstances(found: dict[str, Any]) -> str:
 
 def _plainly(attack: dict[str, Any]) -> str:
     steps = f", {attack['steps']} steps" if "steps" in attack else ""
-    examples = ", on the first 500 test examples" if attack["use"] == "autoattack" else ""
+    examples = f", on the first {ATTACKED} test examples" if attack["use"] == "autoattack" else ""
     return f"{attack['use']} in {attack.get('norm', 'Linf')}, eps {attack['eps']:g}{steps}{examples}"
 
 

@@ -14,12 +14,12 @@ from typing import Any
 from benchmarks.ledger.studies import EPS, RECIPES, ROOT, RUNS, Study
 from robustkit import load_recipe
 
-ATTACKED = 500
+ATTACKED = 300
 """Test examples that AutoAttack is tried on."""
 
 
 def run_study(study: Study, data: str, jobs: int) -> None:
-    """Finish the sweep, and what AutoAttack has to say of it."""
+    """Finish the sweep, what AutoAttack has to say of it, and the mixes of its run."""
     folder = RUNS / study.name
     _robustkit(study.command(data, "threads=1", "device=cpu", "--output", str(folder), "--jobs", str(jobs), "--quiet"))
     if study.autoattack:
@@ -27,6 +27,8 @@ def run_study(study: Study, data: str, jobs: int) -> None:
         with ThreadPoolExecutor(jobs) as pool:
             for run in runs:
                 pool.submit(attack, run, folder / "autoattack")
+    if study.frontier and not (folder / "mix" / "mix.json").is_file():
+        _robustkit(["mix", str(folder / "runs" / study.frontier), "--output", str(folder / "mix"), "--quiet"])
 
 
 def attack(run: Path, into: Path) -> None:

@@ -32,6 +32,8 @@ class Study:
     """Further changes of the base."""
     autoattack: bool = False
     """Whether the global networks are attacked by AutoAttack, too."""
+    frontier: str | None = None
+    """The run whose learners are mixed in all proportions."""
 
     def command(self, data: str, *more: str) -> list[str]:
         """`robustkit sweep ...`, but for the program's name."""
@@ -50,6 +52,7 @@ STUDIES = (
         "",
         base=None,
         autoattack=True,
+        frontier="generalist-early-mix_seed-1",
     ),
     Study(
         "figure-4a",
