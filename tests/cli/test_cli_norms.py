@@ -95,3 +95,14 @@ def test_a_damaged_figure_is_refused(invoke: Invoke, folder: Path, tmp_path: Pat
     result = invoke("report", copy, "--output", tmp_path / "page.html")
     assert result.exit_code != 0
     assert "global, worst-case Linf: 1000 of 50 examples cannot be right" in str(result.output) + str(result.exception)
+
+
+def test_an_attack_of_several_balls_is_shown_with_all_of_them(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
+    words = ["--attack", "msd:linf=8/255,l2=0.5,steps=2", "--attack", "pgd:eps=0.1,steps=2", "--examples", 10, "-q"]
+    result = invoke("evaluate", folder / "run", *words, "--output", tmp_path / "msd")
+    assert result.exit_code == 0, result.output
+    assert "norms" not in json.loads((tmp_path / "msd" / "report.json").read_text(encoding="utf-8")), "one norm alone"
+    assert invoke("report", tmp_path / "msd", "--output", tmp_path / "page.html").exit_code == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert ">Linf or L2<" in page
+    assert ">8/255 or 0.5<" in page
