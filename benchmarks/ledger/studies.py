@@ -9,6 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FASHION = "benchmarks/fashion-mnist/generalist.yaml"
 VALIDATED_ONCE = "evaluation.every_epochs=16"
 """The validation examples choose nothing here."""
+SMALLER = (VALIDATED_ONCE, "train_examples=2500", "evaluation.test_examples=1000")
+"""Ablations of many rows: half the training and test examples."""
 EPS = 0.1
 """The radius in Linf of everything on Fashion-MNIST."""
 
@@ -72,7 +74,7 @@ STUDIES = (
         "counts. Here the mix falls before the first hand-out, so that what either learner learnt is in the "
         "global learner.",
         "",
-        words=(VALIDATED_ONCE, "aggregator.mix={robust: {0: 1.0, 6: 1.0, 10: 0.7, 16: 0.4}}"),
+        words=(*SMALLER, "aggregator.mix={robust: {0: 1.0, 6: 1.0, 10: 0.7, 16: 0.4}}"),
     ),
     Study(
         "optimizers",
@@ -80,6 +82,7 @@ STUDIES = (
         "recipes/sweeps/optimizers.yaml",
         "The paper lets each learner have its own optimizer; no figures of that section were at hand.",
         "",
+        words=SMALLER,
     ),
     Study(
         "start-and-interval",
@@ -87,6 +90,7 @@ STUDIES = (
         "recipes/sweeps/start-and-interval.yaml",
         "The paper says that dealing it out from the start misleads training.",
         "",
+        words=SMALLER,
     ),
     Study(
         "mix",
@@ -94,6 +98,7 @@ STUDIES = (
         "recipes/sweeps/mix.yaml",
         "The robust learner's share, published as 1 until the first hand-outs are over and 0.4 in the end.",
         "",
+        words=SMALLER,
     ),
 )
 
