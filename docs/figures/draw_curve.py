@@ -4,7 +4,7 @@
 
     robustkit run generalist evaluation.every_epochs=2 --output runs/figures
     robustkit curves runs/figures --kind eps,steps --network all --output docs/figures/measured
-    robustkit curves runs/figures --kind surface,trade-off --example 3 --output docs/figures/measured
+    robustkit curves runs/figures --kind surface,trade-off --example 9 --output docs/figures/measured
     robustkit run three.yaml --output runs/three          # the recipe of docs/how-to/more-learners.md
     robustkit mix runs/three --grid 6 --output docs/figures/measured
 
