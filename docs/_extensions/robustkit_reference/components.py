@@ -40,6 +40,8 @@ _VALUES = {
     "attack": "PGD",
 }
 """What examples give for required fields of these names; numbers of other names are 0.1 or 1."""
+_SOME_OF_THEM = {"linf": "8/255", "l2": 0.5}
+"""What examples give for fields that may be left out, but not all of them."""
 _KEYS = {"schedule": "lr", "loss": "criterion", "searcher": "use"}
 """Where a recipe writes a component whose kind is no key of its own."""
 
@@ -86,6 +88,8 @@ def example(cls: type[Component]) -> dict[str, Any] | str:
     for field in fields(cls):
         if field.default is MISSING and field.default_factory is MISSING:
             chosen[field.name] = _value(field.name, field_types(cls)[field.name])
+        elif field.name in _SOME_OF_THEM:
+            chosen[field.name] = _SOME_OF_THEM[field.name]
         elif isinstance(field.default, int | float) and not isinstance(field.default, bool) and len(chosen) < 3:
             chosen[field.name] = field.default
     return {"use": cls.name, **chosen} if chosen else cls.name
