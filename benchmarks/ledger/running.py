@@ -17,6 +17,9 @@ from robustkit import load_recipe
 ATTACKED = 300
 """Test examples that AutoAttack is tried on."""
 
+TEACHER = ROOT / "runs" / "rst-teacher"
+"""The run that has to be there before that of the recipe `rst`, where that looks for it."""
+
 
 def run_study(study: Study, data: str, jobs: int) -> None:
     """Finish the sweep, what AutoAttack has to say of it, and the mixes of its run."""
@@ -49,6 +52,8 @@ def digits_recipes() -> list[str]:
 
 def run_recipes(seeds: Sequence[int], jobs: int) -> None:
     """Finish every bundled recipe on the digits, with each seed."""
+    if not (TEACHER / "report.json").is_file():
+        _robustkit(["run", str(RECIPES / "natural.yaml"), "train_examples=200", "--output", str(TEACHER), "--quiet"])
     todo = [(name, seed) for seed in seeds for name in digits_recipes()]
     with ThreadPoolExecutor(jobs) as pool:
         for line in pool.map(lambda job: _run_recipe(*job), todo):
