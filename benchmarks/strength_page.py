@@ -41,6 +41,8 @@ def section(result: Mapping[str, Any]) -> list[str]:
         "theirs put together from its own four attacks with 100 steps each. `give_up: true` is ours alone; it ends "
         "runs that are foreseen to fail, so it is not what others call AutoAttack.",
         *_others(networks),
+        "What was measured of a network is kept in its folder and measured anew once it is taken out there, so the "
+        "minutes below are those of the last command only.",
     ]
 
 
