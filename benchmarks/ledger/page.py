@@ -84,8 +84,8 @@ def _with_interval(accuracy: dict[str, Any]) -> str:
 def _table(methods: list[Row]) -> str:
     accuracies = list(next(iter(methods[0].seeds.values())))
     seeds = ", ".join(map(str, methods[0].seeds))
-    lines = [[f"`{row.name}`", *(row.cell(name) for name in accuracies), f"{row.seconds:.0f}"] for row in methods]
-    return table(["row", *accuracies, "training s"], lines) + f"\n\nSeeds {seeds}."
+    lines = [[f"`{row.name}`", *(row.cell(name) for name in accuracies)] for row in methods]
+    return table(["row", *accuracies], lines) + f"\n\nSeeds {seeds}."
 
 
 def _differences(methods: list[Row]) -> str:
@@ -98,7 +98,10 @@ def _differences(methods: list[Row]) -> str:
         verdict = f"beyond chance: {' and '.join(beyond)}" if beyond else "within chance"
         lines.append([f"`{row.name}`", *map(str, apart.values()), verdict])
     head = [f"against `{base.name}`, points", "natural", robust, "verdict"]
-    return table(head, lines) + "\n\nMean difference seed by seed, with its 95 % interval (Student's t)."
+    return (
+        table(head, lines) + "\n\nMean difference seed by seed, with its 95 % interval (Student's t). "
+        "Of twenty such intervals one is expected to leave 0 out by chance alone."
+    )
 
 
 def _changes(changes: dict[str, list[str]]) -> list[str]:

@@ -17,8 +17,6 @@ class Row:
 
     name: str
     seeds: Mapping[int, Mapping[str, float]]
-    seconds: float
-    """Of training, in the mean."""
 
     def values(self, accuracy: str) -> list[float]:
         """Of every seed."""
@@ -67,7 +65,7 @@ def _row(name: str, runs: list[Mapping[str, Any]]) -> Row:
         run["seed"]: {accuracy: 100 * found for accuracy, found in run["accuracies"].items()}
         for run in sorted(runs, key=lambda run: int(run["seed"]))
     }
-    return Row(name, seeds, statistics.mean(run["training_seconds"] for run in runs))
+    return Row(name, seeds)
 
 
 def difference(row: Row, base: Row, accuracy: str) -> Difference:
