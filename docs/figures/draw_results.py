@@ -27,7 +27,7 @@ def draw(name: str) -> str:
     for run in found["runs"]:
         accuracies = run["accuracies"]
         robust = next((key for key in ("autoattack", "worst-case") if key in accuracies), list(accuracies)[-1])
-        points[run["name"]].append((100 * accuracies[robust], 100 * accuracies["natural"]))
+        points[run["name"]].append((100 * accuracies["natural"], 100 * accuracies[robust]))
     style = {"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "font.size": 9.5}
     style |= {f"{part}.color": INK for part in ("xtick", "ytick", "text")}
     style |= {"axes.edgecolor": INK, "axes.labelcolor": INK, "axes.spines.top": False, "axes.spines.right": False}
@@ -36,12 +36,12 @@ def draw(name: str) -> str:
         axes = figure.subplots()
         colors = matplotlib.colormaps["tab10"]
         for index, (row, pairs) in enumerate(points.items()):
-            robust_values, natural_values = zip(*pairs, strict=True)
+            natural_values, robust_values = zip(*pairs, strict=True)
             axes.errorbar(
-                statistics.mean(robust_values),
                 statistics.mean(natural_values),
-                xerr=statistics.stdev(robust_values) if len(pairs) > 1 else None,
-                yerr=statistics.stdev(natural_values) if len(pairs) > 1 else None,
+                statistics.mean(robust_values),
+                xerr=statistics.stdev(natural_values) if len(pairs) > 1 else None,
+                yerr=statistics.stdev(robust_values) if len(pairs) > 1 else None,
                 marker=MARKERS[index % len(MARKERS)],
                 color=colors(index % 10),
                 linestyle="none",
@@ -49,8 +49,8 @@ def draw(name: str) -> str:
                 markersize=5,
                 label=row,
             )
-        axes.set_xlabel(f"robust accuracy ({robust}), %")
-        axes.set_ylabel("natural accuracy, %")
+        axes.set_xlabel("natural accuracy, %")
+        axes.set_ylabel(f"robust accuracy ({robust}), %")
         axes.grid(color=INK, alpha=0.12, linewidth=0.6)
         figure.legend(loc="outside right upper", frameon=False, fontsize=8.5)
         file = io.StringIO()
