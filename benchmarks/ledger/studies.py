@@ -85,7 +85,10 @@ STUDIES = (
         "When the global learner is dealt out: t' and c",
         "recipes/sweeps/start-and-interval.yaml",
         "The paper says that dealing it out from the start misleads training.",
-        "",
+        "The trend holds as far as it can be seen, and it is small: at c = 1 a later start has a higher mean in "
+        "both accuracies, beyond chance for the robust one of the latest start. Dealing out less often has the "
+        "higher natural mean at every start. Late and seldom together give natural for robust accuracy, as the mix "
+        "has then fallen while learners still differ.",
         words=SMALLER,
     ),
     Study(
