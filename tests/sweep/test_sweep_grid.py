@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from robustkit.engine.sweep.grid import axis_from, flow
@@ -54,6 +54,8 @@ def test_a_word_that_is_none_is_refused(word: str, said: str) -> None:
 
 
 @given(VALUES)
+@example("\n")
+@example({"a\nb": ["\u2028", "\x85"]})
 def test_any_value_survives_being_written_in_one_line(value: object) -> None:
     text = flow(value)
     assert "\n" not in text

@@ -14,6 +14,7 @@ from robustkit.recipe.document import parse
 from robustkit.recipe.words import split_outside_brackets
 
 _RANGE = re.compile(r"\s*(-?\d{1,18})\.\.(-?\d{1,18})\s*")
+_BREAK = re.compile("[\\n\\r\\x85\\u2028\\u2029]")
 _MOST = 10_000
 RESERVED = {
     "seed": "seeds have a key of their own, `seeds`.",
@@ -72,7 +73,18 @@ def wrong_paths(paths: Iterable[str], where: tuple[str, ...]) -> Iterable[Proble
             yield Problem((*where, path), RESERVED[path], on_key=True)
 
 
+class _OneLine(yaml.SafeDumper):
+    """Writes texts of several lines with escapes; YAML's own choice for them is a text of several lines."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Between double quotes where it has a line break."""
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style='"' if _BREAK.search(data) else None)
+
+
+_OneLine.add_representer(str, _OneLine.represent_str)
+
+
 def flow(value: Any) -> str:
     """Plain data as YAML in one line, as an override word holds it."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9)
+    text = yaml.dump(value, Dumper=_OneLine, default_flow_style=True, sort_keys=False, width=10**9)
     return text.removesuffix("\n").removesuffix("\n...")
