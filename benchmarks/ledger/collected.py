@@ -32,8 +32,7 @@ def _collect_frontier(file: Path, run: str) -> None:
     if file.is_file():
         found = read(file)
         found["curves"]["mix"]["run"] = run
-        MEASURED.mkdir(exist_ok=True)
-        (MEASURED / f"{FRONTIER}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        _save(FRONTIER, found)
 
 
 def collect_recipes() -> Path | None:
@@ -61,6 +60,10 @@ def _write(name: str, folders: list[Path], more: dict[str, Any]) -> Path | None:
         "runs": [_run(folder) for folder in folders],
         **more,
     }
+    return _save(name, found)
+
+
+def _save(name: str, found: dict[str, Any]) -> Path:
     MEASURED.mkdir(exist_ok=True)
     file = MEASURED / f"{name}.json"
     file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

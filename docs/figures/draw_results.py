@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import statistics
 import sys
@@ -13,10 +12,9 @@ from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
+from page_style import INK, page_style, page_svg
 
 MEASURED = Path(__file__).resolve().parents[2] / "benchmarks" / "ledger" / "measured"
-INK = "#010203"
-"""Stands for the page's text colour, which the page gives to the finished drawing."""
 MARKERS = "osD^vPXp<>h*"
 
 
@@ -28,10 +26,7 @@ def draw(name: str) -> str:
         accuracies = run["accuracies"]
         robust = next((key for key in ("autoattack", "worst-case") if key in accuracies), list(accuracies)[-1])
         points[run["name"]].append((100 * accuracies["natural"], 100 * accuracies[robust]))
-    style = {"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "font.size": 9.5}
-    style |= {f"{part}.color": INK for part in ("xtick", "ytick", "text")}
-    style |= {"axes.edgecolor": INK, "axes.labelcolor": INK, "axes.spines.top": False, "axes.spines.right": False}
-    with matplotlib.rc_context(style):
+    with page_style(name):
         figure = Figure(figsize=(7.0, 3.4), layout="constrained")
         axes = figure.subplots()
         colors = matplotlib.colormaps["tab10"]
@@ -53,10 +48,7 @@ def draw(name: str) -> str:
         axes.set_ylabel(f"robust accuracy ({robust}), %")
         axes.grid(color=INK, alpha=0.12, linewidth=0.6)
         figure.legend(loc="outside right upper", frameon=False, fontsize=8.5)
-        file = io.StringIO()
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    text = file.getvalue()
-    return text[text.index("<svg") :].replace(INK, "currentColor")
+        return page_svg(figure)
 
 
 if __name__ == "__main__":

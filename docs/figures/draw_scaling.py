@@ -5,39 +5,30 @@
 
 from __future__ import annotations
 
-import io
 import json
 import statistics
 import sys
 from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from page_style import INK, page_style, page_svg
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "scaling.json"
-INK = "#010203"
-"""Stands for the page's text colour, which the page gives to the finished drawing."""
 LABELS = {"steps": "attack steps", "batch": "examples a batch", "learners": "learners", "data": "batches an epoch"}
 
 
 def draw() -> str:
     """One panel a series, as SVG text."""
     series = json.loads(RESULTS.read_text(encoding="utf-8"))["result"]["series"]
-    style = {"svg.fonttype": "none", "svg.hashsalt": "scaling", "font.family": "sans-serif", "font.size": 9.5}
-    style |= {f"{part}.color": INK for part in ("xtick", "ytick", "text")}
-    style |= {"axes.edgecolor": INK, "axes.labelcolor": INK, "axes.spines.top": False, "axes.spines.right": False}
-    with matplotlib.rc_context(style):
+    with page_style("scaling"):
         figure = Figure(figsize=(7.6, 2.3), layout="constrained")
         panels = figure.subplots(1, len(series))
         for axes, (name, points) in zip(panels, series.items(), strict=True):
             _draw(axes, [point["size"] for point in points], [statistics.median(p["seconds"]) for p in points])
             axes.set_xlabel(LABELS[name])
         panels[0].set_ylabel("seconds")
-        file = io.StringIO()
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    text = file.getvalue()
-    return text[text.index("<svg") :].replace(INK, "currentColor")
+        return page_svg(figure)
 
 
 def _draw(axes: Axes, sizes: list[int], seconds: list[float]) -> None:

@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import io
 import math
 import sys
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from page_style import INK, page_style, page_svg
 
 from robustkit import Aggregator, Clock, Recipe, load_recipe, rate_at
 
-INK = "#010203"
-"""Stands for the page's text colour, which the page gives to the finished drawing."""
 COLOURS = {"natural": "#2a78b8", "robust": "#d1682c"}
 _BATCHES = 100  # moments of an epoch at which the aggregator is asked
 
@@ -24,17 +21,14 @@ _BATCHES = 100  # moments of an epoch at which the aggregator is asked
 def draw(name: str) -> str:
     """The schedule of an installed recipe as SVG text."""
     recipe = load_recipe(name)
-    style = {"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "font.size": 9.5}
-    style |= {f"{part}.color": INK for part in ("xtick", "ytick", "text")}
-    style |= {"axes.edgecolor": INK, "axes.labelcolor": INK, "axes.spines.top": False, "axes.spines.right": False}
-    with matplotlib.rc_context(style):
+    with page_style(name):
         figure = Figure(figsize=(7.6, 4.2), layout="constrained")
         rates, mix, deals = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 1])
         _draw_rates(rates, recipe)
         _draw_mix(mix, recipe)
         _draw_deals(deals, recipe)
         figure.align_ylabels()
-        return _svg(figure)
+        return page_svg(figure)
 
 
 def _draw_rates(axes: Axes, recipe: Recipe) -> None:
@@ -102,14 +96,6 @@ def _edges(recipe: Recipe) -> range:
 def _held(values: list[float]) -> list[float]:
     """One value an epoch, for steps that are drawn towards the epoch's end: the first is also the start's."""
     return [values[0], *values]
-
-
-def _svg(figure: Figure) -> str:
-    """SVG for a page: without a background of its own, in the page's text colour."""
-    file = io.StringIO()
-    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    text = file.getvalue()
-    return text[text.index("<svg") :].replace(INK, "currentColor")
 
 
 if __name__ == "__main__":

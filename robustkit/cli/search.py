@@ -40,7 +40,7 @@ def search(
         folder.check(searching.sweep, searching.runs, registry)
         return _show_plan(searching, folder, choice, jobs=jobs, as_json=as_json)
     with folder.claimed(searching.sweep, searching.runs, registry) as guard:
-        waiting = [run for run in searching.runs if folder.state(run) != "finished"]
+        waiting = folder.waiting(searching.runs)
         progress = sweep_progress(
             folder,
             searching.total,

@@ -133,7 +133,7 @@ def _run(
     from robustkit.cli.sweep_work import say_failed, work
 
     with folder.claimed(sweep, runs, registry) as guard:
-        waiting = [run for run in runs if folder.state(run) != "finished"]
+        waiting = folder.waiting(runs)
         progress = sweep_progress(folder, len(runs), waiting, quiet=quiet, err=as_json)
         opening = _opening(folder, runs, waiting, jobs)
         failed = work(folder, runs, waiting, progress, choice, opening=opening, jobs=jobs, guard=guard)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -51,6 +51,10 @@ class SweepFolder:
         if folder.report_text.is_file():  # the last that a run writes
             return "finished"
         return "unfinished" if folder.lock.is_file() else "new"
+
+    def waiting(self, runs: Iterable[PlannedRun]) -> list[PlannedRun]:
+        """Those of the runs that are not finished."""
+        return [run for run in runs if self.state(run) != "finished"]
 
     def epochs_done(self, run: PlannedRun) -> int:
         """Whole epochs that a run has behind it."""

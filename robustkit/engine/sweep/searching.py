@@ -80,7 +80,7 @@ class Searching:
             PluginError: the searcher proposed what is not in the space.
             InputError: what it proposed is no recipe.
         """
-        yield from [run for run in self.runs if self._folder.state(run) != "finished"]
+        yield from self._folder.waiting(self.runs)
         while len(self.search.tried) < self.search.trials:
             runs = self._next()
             if not runs:
@@ -98,7 +98,7 @@ class Searching:
     def _scored(self, number: int, settings: Mapping[str, Any]) -> Scored:
         name = trial_name(number)
         runs = [run for run in self.runs if run.setting == name]
-        if any(self._folder.state(run) != "finished" for run in runs):
+        if self._folder.waiting(runs):
             return Scored(name, settings, {}, None)
         figures = mean_figures([(self._folder.run(run), run) for run in runs])
         return Scored(name, settings, figures, score(self.search.weights(), figures))
